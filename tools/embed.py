@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Turns files into a C source that holds their bytes.
+
+usage: embed.py SYMBOL OUT.c FILE...
+
+Defines `const struct embedded_file SYMBOL[]`, in the order given, ended by a row whose name is NULL; a row's
+name is the file's base name (core/embed.h).
+"""
+import os
+import sys
+
+
+def main():
+    symbol, out, *paths = sys.argv[1:]
+    lines = ['#include "core/embed.h"', "", f"extern const struct embedded_file {symbol}[];", ""]
+    rows = []
+    for number, path in enumerate(paths):
+        with open(path, "rb") as file:
+            data = file.read()
+        lines.append(f"static const unsigned char file_{number}[] = {{")
+        for start in range(0, len(data), 24):
+            lines.append("    " + "".join(f"{byte}," for byte in data[start:start + 24]))
+        lines.append("    0};")
+        rows.append(f'    {{"{os.path.basename(path)}", file_{number}, {len(data)}}},')
+    lines += ["", f"const struct embedded_file {symbol}[] = {{", *rows, "    {0, 0, 0}};", ""]
+    with open(out, "w", encoding="ascii") as file:
+        file.write("\n".join(lines))
+
+
+main()
