@@ -4,8 +4,9 @@
  *
  *     resolve -> cache -> gather -> rank -> fit -> format -> explain
  *
- * Each step is one function in one file; build.c holds the table. A build runs on one thread from top to bottom; only
- * gather waits. Answers are immutable and reference-counted: the cache and any number of replies share one.
+ * Each step is one function in one file; build.c holds the table. A build runs on one thread from top to
+ * bottom; only gather waits. Answers are immutable and reference-counted: the cache and any number of replies
+ * share one.
  */
 #ifndef PRECIS_BUILD_BUILD_H
 #define PRECIS_BUILD_BUILD_H
@@ -26,18 +27,18 @@ enum build_cache_use { CACHE_USE, CACHE_REFRESH, CACHE_OFF };
 
 /* What is asked; borrowed for the call. */
 struct build_request {
-    struct str tenant;           /* from the credential */
+    struct str tenant; /* from the credential */
     struct str recipe;
-    const struct field *params;  /* as given: checked and converted by resolve */
+    const struct field *params; /* as given: checked and converted by resolve */
     size_t n_params;
     struct str query;
-    const struct str *sections;  /* n_sections 0 with has_sections: none wanted, which is not "all" */
+    const struct str *sections; /* n_sections 0 with has_sections: none wanted, which is not "all" */
     size_t n_sections;
     bool has_sections;
-    int64_t max_tokens;          /* 0: the recipe's */
-    struct str tokenizer;        /* "": the recipe's */
+    int64_t max_tokens;   /* 0: the recipe's */
+    struct str tokenizer; /* "": the recipe's */
     enum build_format format;
-    int64_t deadline_ms;         /* 0: the recipe's */
+    int64_t deadline_ms; /* 0: the recipe's */
     enum build_cache_use cache;
     bool wants_explain;
 };
@@ -47,7 +48,13 @@ int build_request_from_json(const struct json *body, struct arena *arena, struct
                             struct err_info *reterr);
 
 enum section_status {
-    SECTION_OK, SECTION_EMPTY, SECTION_SKIPPED, SECTION_FAILED, SECTION_TIMEOUT, SECTION_STALE, SECTION_DROPPED,
+    SECTION_OK,
+    SECTION_EMPTY,
+    SECTION_SKIPPED,
+    SECTION_FAILED,
+    SECTION_TIMEOUT,
+    SECTION_STALE,
+    SECTION_DROPPED,
 };
 const char *section_status_name(enum section_status status);
 
@@ -55,7 +62,7 @@ struct section_report {
     struct str name, title;
     enum section_status status;
     size_t n_kept, n_dropped;
-    int64_t tokens;   /* of its text in the context, heading included */
+    int64_t tokens; /* of its text in the context, heading included */
     int64_t took_us;
     struct str error; /* "" or a sentence; never a secret */
     struct str degraded;
@@ -66,14 +73,15 @@ struct item_report {
     int64_t tokens;
     double score; /* NaN: not ranked */
     bool is_kept;
-    const char *reason; /* "fits", "shortened", "no_room", "over_section_max", "duplicate", "below_min_score", "over_limit" */
+    const char *reason; /* "fits", "shortened", "no_room", "over_section_max", "duplicate", "below_min_score",
+                           "over_limit" */
 };
 
 struct build_answer {
     struct arena arena; /* owns all of it; cannot grow once published */
     int n_refs;         /* atomic */
     enum build_format format;
-    struct str context; /* Markdown text; or the JSON of the object or the array of messages */
+    struct str context;           /* Markdown text; or the JSON of the object or the array of messages */
     struct str stable, volatile_; /* its two parts, as text */
     char stable_sha256[65];
     int64_t tokens, max_tokens;
@@ -85,7 +93,7 @@ struct build_answer {
     size_t n_items;
     bool has_explain;
     struct str json_head; /* the answer's JSON up to the members that differ from reply to reply */
-    int64_t built_us; /* monotonic */
+    int64_t built_us;     /* monotonic */
 };
 
 struct build_answer *build_answer_hold(struct build_answer *answer);
@@ -97,11 +105,13 @@ struct build_outcome {
     enum { OUTCOME_MISS, OUTCOME_HIT, OUTCOME_STALE, OUTCOME_SHARED, OUTCOME_OFF } cache;
     int64_t took_us;
 };
-const char *build_cache_name(const struct build_outcome *outcome); /* "miss", "hit", "stale", "shared", "off" */
+const char *
+build_cache_name(const struct build_outcome *outcome); /* "miss", "hit", "stale", "shared", "off" */
 /* The whole JSON body of POST /v1/context. */
 void build_outcome_write_json(const struct build_outcome *outcome, struct str request_id, struct buf *buf);
 
-/* ---- the engine ------------------------------------------------------------------------------------------------- */
+/* ---- the engine
+ * ------------------------------------------------------------------------------------------------- */
 
 struct build_engine;
 
@@ -111,23 +121,28 @@ struct build_options {
     struct source *const *connections; /* named ones of the configuration, each open */
     size_t n_connections;
     const struct recipe_book *recipes;
-    size_t max_cache_bytes;   /* 0: no cache */
+    size_t max_cache_bytes; /* 0: no cache */
     size_t max_cache_entries;
-    int64_t cache_ttl_us;     /* -1: as each recipe says; otherwise instead of it */
+    int64_t cache_ttl_us; /* -1: as each recipe says; otherwise instead of it */
 };
-int build_engine_new(const struct build_options *options, struct build_engine **ret_engine, struct err_info *reterr);
+int build_engine_new(const struct build_options *options, struct build_engine **ret_engine,
+                     struct err_info *reterr);
 /* No build may be running. */
 struct build_engine *build_engine_free(struct build_engine *engine);
 
-/* Builds or finds the context. Waits up to the deadline. Errors: ERR_NOT_FOUND (recipe, required resolve), ERR_INVALID with the field
- * ("params.user_id", "sections[1]", "max_tokens"), ERR_UNAVAILABLE (a required section failed), ERR_LIMIT, ERR_NOMEM. */
-int build_run(struct build_engine *engine, const struct build_request *request, struct build_outcome *ret_outcome,
-              struct err_info *reterr);
-/* Only looks into the cache, never waits: 0 a fresh answer, 1 none, negative as build_run for a request that is wrong. */
-int build_peek(struct build_engine *engine, const struct build_request *request, struct build_outcome *ret_outcome,
-               struct err_info *reterr);
+/* Builds or finds the context. Waits up to the deadline. Errors: ERR_NOT_FOUND (recipe, required resolve),
+ * ERR_INVALID with the field
+ * ("params.user_id", "sections[1]", "max_tokens"), ERR_UNAVAILABLE (a required section failed), ERR_LIMIT,
+ * ERR_NOMEM. */
+int build_run(struct build_engine *engine, const struct build_request *request,
+              struct build_outcome *ret_outcome, struct err_info *reterr);
+/* Only looks into the cache, never waits: 0 a fresh answer, 1 none, negative as build_run for a request that
+ * is wrong. */
+int build_peek(struct build_engine *engine, const struct build_request *request,
+               struct build_outcome *ret_outcome, struct err_info *reterr);
 
-/* ---- the cache's numbers ---------------------------------------------------------------------------------------- */
+/* ---- the cache's numbers
+ * ---------------------------------------------------------------------------------------- */
 
 struct build_cache_stats {
     size_t n_entries, bytes, max_bytes, max_entries;
@@ -137,9 +152,10 @@ void build_cache_describe(struct build_engine *engine, struct build_cache_stats 
 /* Drops expired entries of the tenant, or all of them; returns how many went. */
 size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all);
 
-/* Called for every section of every uncached build, from the building thread; for metrics and for the one log line a failing
- * section gets. Set once before the first build. */
-typedef void (*build_observe_fn)(void *owner, const struct recipe *recipe, const struct section_report *report);
+/* Called for every section of every uncached build, from the building thread; for metrics and for the one log
+ * line a failing section gets. Set once before the first build. */
+typedef void (*build_observe_fn)(void *owner, const struct recipe *recipe,
+                                 const struct section_report *report);
 void build_engine_observe(struct build_engine *engine, build_observe_fn observe, void *owner);
 
 #endif

@@ -20,7 +20,7 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t max);
-void buf_done(struct buf *buf); /* accepts a zeroed buf and a second call */
+void buf_done(struct buf *buf);  /* accepts a zeroed buf and a second call */
 void buf_clear(struct buf *buf); /* length 0, error forgotten, memory kept */
 
 void buf_append(struct buf *buf, const void *data, size_t len);

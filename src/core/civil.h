@@ -12,9 +12,9 @@
 struct civil {
     int year, month, day; /* month 1..12, day 1..31 */
     int hour, minute, second, us;
-    int weekday;     /* 0 Sunday .. 6 Saturday */
-    int offset_sec;  /* east of UTC */
-    char zone[8];    /* abbreviation, "CET" */
+    int weekday;    /* 0 Sunday .. 6 Saturday */
+    int offset_sec; /* east of UTC */
+    char zone[8];   /* abbreviation, "CET" */
 };
 
 /* A zone; immutable after loading, shared freely between threads. */
@@ -30,9 +30,10 @@ void civil_from_us(int64_t time_us, const struct zone *zone, struct civil *ret_c
  * carry over (day 32). */
 int64_t civil_to_us(const struct civil *civil, const struct zone *zone);
 
-/* "2026-11-21", "2026-11-21 05:37", "2026-11-21T05:37:01.25Z", "...+01:00", also SQLite's and PostgreSQL's forms
- * ("2026-11-21 05:37:01+00"). No zone given means UTC. *ret_is_date (may be NULL): no time of day stood there.
- * ERR_INVALID otherwise. */
+/* "2026-11-21", "2026-11-21 05:37", "2026-11-21T05:37:01.25Z", "...+01:00", also SQLite's and PostgreSQL's
+ * forms
+ * ("2026-11-21 05:37:01+00"). No zone given means UTC. *ret_is_date (may be NULL): no time of day stood
+ * there. ERR_INVALID otherwise. */
 int civil_parse(struct str text, int64_t *ret_us, bool *ret_is_date);
 /* "2026-11-21T05:37:01Z", with ".250000" only when there are microseconds. */
 void civil_print_iso(int64_t time_us, struct buf *buf);

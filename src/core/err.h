@@ -40,8 +40,7 @@ struct err_info {
 
 /* Writes code and sentence into reterr (may be NULL), with no field; returns code, so that a function
  * can end in `return err_set(...)`. */
-int err_set(struct err_info *reterr, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int err_set(struct err_info *reterr, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same, naming the field or place at fault. */
 int err_set_field(struct err_info *reterr, int code, const char *field, const char *format, ...)

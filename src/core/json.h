@@ -11,7 +11,15 @@
 
 struct json; /* a node; belongs to its root */
 
-enum json_kind { JSON_KIND_NULL, JSON_KIND_BOOL, JSON_KIND_INT, JSON_KIND_REAL, JSON_KIND_TEXT, JSON_KIND_ARRAY, JSON_KIND_OBJECT };
+enum json_kind {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOL,
+    JSON_KIND_INT,
+    JSON_KIND_REAL,
+    JSON_KIND_TEXT,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT
+};
 
 /* Routes the library's allocations through mem_alloc; once, at start. */
 void json_setup(void);
@@ -22,12 +30,14 @@ int json_parse(struct str text, int max_depth, struct json **ret_root, struct er
 struct json *json_free(struct json *root);
 
 enum json_kind json_kind_of(const struct json *node); /* NULL counts as JSON_KIND_NULL */
-const char *json_kind_name(enum json_kind kind);  /* "object", for messages */
-const struct json *json_member(const struct json *object, const char *name); /* NULL when absent or no object */
-size_t json_count(const struct json *node); /* elements or members; 0 for others */
+const char *json_kind_name(enum json_kind kind);      /* "object", for messages */
+const struct json *json_member(const struct json *object,
+                               const char *name); /* NULL when absent or no object */
+size_t json_count(const struct json *node);       /* elements or members; 0 for others */
 const struct json *json_at(const struct json *array, size_t idx);
 /* Walks members in document order: start with *pos = 0. False at the end. */
-bool json_next_member(const struct json *object, size_t *pos, struct str *ret_name, const struct json **ret_value);
+bool json_next_member(const struct json *object, size_t *pos, struct str *ret_name,
+                      const struct json **ret_value);
 struct str json_text_of(const struct json *node); /* {NULL, 0} unless text */
 int64_t json_int_of(const struct json *node);     /* 0 unless int */
 double json_real_of(const struct json *node);     /* int or real as double; 0 otherwise */
@@ -50,7 +60,8 @@ void json_put_name(struct json_writer *writer, const char *name);
 void json_put_name_str(struct json_writer *writer, struct str name);
 void json_put_text(struct json_writer *writer, struct str text); /* malformed UTF-8 becomes U+FFFD */
 void json_put_int(struct json_writer *writer, int64_t value);
-void json_put_real(struct json_writer *writer, double value); /* shortest form; NaN and infinity become null */
+void json_put_real(struct json_writer *writer,
+                   double value); /* shortest form; NaN and infinity become null */
 void json_put_bool(struct json_writer *writer, bool value);
 void json_put_null(struct json_writer *writer);
 void json_put_raw(struct json_writer *writer, struct str json); /* already JSON */

@@ -19,11 +19,11 @@ struct log_field {
     double real;
 };
 
-#define LOG_STR(name, value) ((struct log_field){(name), LOG_FIELD_STR, (value), 0, 0})
+#define LOG_STR(name, value)  ((struct log_field){(name), LOG_FIELD_STR, (value), 0, 0})
 #define LOG_CSTR(name, value) ((struct log_field){(name), LOG_FIELD_STR, str_of(value), 0, 0})
-#define LOG_INT(name, value) ((struct log_field){(name), LOG_FIELD_INT, {NULL, 0}, (value), 0})
+#define LOG_INT(name, value)  ((struct log_field){(name), LOG_FIELD_INT, {NULL, 0}, (value), 0})
 #define LOG_REAL(name, value) ((struct log_field){(name), LOG_FIELD_REAL, {NULL, 0}, 0, (value)})
-#define LOG_END ((struct log_field){NULL, LOG_FIELD_STR, {NULL, 0}, 0, 0})
+#define LOG_END               ((struct log_field){NULL, LOG_FIELD_STR, {NULL, 0}, 0, 0})
 
 /* Once at start, before threads; the default is LOG_INFO, LOG_TEXT, descriptor 2. */
 void log_setup(enum log_level least, enum log_format format, int fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * YAML into a tree with line and column on every value (the seam to libyaml). A tree is data: no tag
- * makes anything happen. Anchors and aliases are refused, so that a small file cannot unfold into a large one.
+ * makes anything happen. Anchors and aliases are refused, so that a small file cannot unfold into a large
+ * one.
  */
 #ifndef PRECIS_CORE_YAML_H
 #define PRECIS_CORE_YAML_H

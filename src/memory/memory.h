@@ -30,15 +30,16 @@ struct scope {
 
 struct memory;
 
-int memory_new(struct store *store, const struct clock *clock, size_t max_index_bytes, struct memory **ret_memory,
-               struct err_info *reterr);
+int memory_new(struct store *store, const struct clock *clock, size_t max_index_bytes,
+               struct memory **ret_memory, struct err_info *reterr);
 struct memory *memory_free(struct memory *memory);
 /* The index's numbers, for metrics. */
 void memory_describe(struct memory *memory, struct search_stats *ret_stats);
 /* As store_version: rises with every write of this scope's. */
 uint64_t memory_version(const struct memory *memory, const struct scope *scope);
 
-/* ---- knowledge ---------------------------------------------------------------------------------------------- */
+/* ---- knowledge
+ * ---------------------------------------------------------------------------------------------- */
 
 struct knowledge {
     struct str id; /* ours; ignored when adding */
@@ -54,8 +55,9 @@ struct knowledge {
     struct str user;   /* whose it is */
 };
 
-/* One transaction: all or none. Each item may name its own user (empty: the scope's). ret_ids: n ids, in order, in the arena.
- * ERR_INVALID names the field ("content", "items[3].tags"). Searchable when it returns. */
+/* One transaction: all or none. Each item may name its own user (empty: the scope's). ret_ids: n ids, in
+ * order, in the arena. ERR_INVALID names the field ("content", "items[3].tags"). Searchable when it returns.
+ */
 int knowledge_add(struct memory *memory, const struct scope *scope, const struct knowledge *items, size_t n,
                   struct arena *arena, struct str *ret_ids, struct err_info *reterr);
 
@@ -71,23 +73,24 @@ struct knowledge_query {
 };
 /* *ret_degraded (NULL when whole): a sentence that says what the answer lacks. */
 int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
-                     struct arena *arena, struct knowledge **ret_items, size_t *ret_n, const char **ret_degraded,
-                     struct err_info *reterr);
+                     struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
+                     const char **ret_degraded, struct err_info *reterr);
 /* By id within the tenant; the scope's user is not compared (an id names one row). 1 when there is none. */
 int knowledge_get(struct memory *memory, const struct scope *scope, struct str id, struct arena *arena,
                   struct knowledge *ret_item, struct err_info *reterr);
-/* Newest first. cursor: "" for the first page, then what *ret_cursor gave; it is "" after the last. ERR_INVALID for a cursor
- * that is not ours. */
-int knowledge_list(struct memory *memory, const struct scope *scope, size_t limit, struct str cursor, struct arena *arena,
-                   struct knowledge **ret_items, size_t *ret_n, struct str *ret_cursor, struct err_info *reterr);
+/* Newest first. cursor: "" for the first page, then what *ret_cursor gave; it is "" after the last.
+ * ERR_INVALID for a cursor that is not ours. */
+int knowledge_list(struct memory *memory, const struct scope *scope, size_t limit, struct str cursor,
+                   struct arena *arena, struct knowledge **ret_items, size_t *ret_n, struct str *ret_cursor,
+                   struct err_info *reterr);
 
 /* What to change; the old row is kept in the history. */
 struct knowledge_patch {
     bool has_content, has_source, has_tags, has_metadata, has_importance;
     struct knowledge item;
 };
-int knowledge_update(struct memory *memory, const struct scope *scope, struct str id, const struct knowledge_patch *patch,
-                     struct err_info *reterr); /* 1 when there is none */
+int knowledge_update(struct memory *memory, const struct scope *scope, struct str id,
+                     const struct knowledge_patch *patch, struct err_info *reterr); /* 1 when there is none */
 int knowledge_delete(struct memory *memory, const struct scope *scope, struct str id,
                      struct err_info *reterr); /* 1 when there is none; content and history are gone */
 
@@ -98,35 +101,39 @@ struct knowledge_rule {
     const struct str *tags;
     size_t n_tags;
     struct str source;
-    int64_t before_us; /* INT64_MIN: no bound */
+    int64_t before_us;   /* INT64_MIN: no bound */
     struct str contains; /* substring of the content, any case */
 };
-int knowledge_forget(struct memory *memory, const struct scope *scope, const struct knowledge_rule *rule, bool is_dry_run,
-                     struct arena *arena, struct str **ret_ids, size_t *ret_n, struct err_info *reterr);
+int knowledge_forget(struct memory *memory, const struct scope *scope, const struct knowledge_rule *rule,
+                     bool is_dry_run, struct arena *arena, struct str **ret_ids, size_t *ret_n,
+                     struct err_info *reterr);
 
-/* ---- conversations ------------------------------------------------------------------------------------------ */
+/* ---- conversations
+ * ------------------------------------------------------------------------------------------ */
 
 struct turn {
     struct str id; /* interaction id */
     struct str session;
-    struct str role;    /* "user", "assistant", "system", "tool" */
+    struct str role; /* "user", "assistant", "system", "tool" */
     struct str content;
     struct str language, intent;
     struct str metadata; /* JSON object as text, or "" */
     int64_t created_us;
 };
 /* ret_id in the arena. */
-int conversation_add(struct memory *memory, const struct scope *scope, const struct turn *turn, struct arena *arena,
-                     struct str *ret_id, struct err_info *reterr);
-/* The newest `limit` turns of a session (empty session: of all the user's), given oldest first. before: an interaction id, only what
- * came earlier ("" for the newest). */
-int conversation_list(struct memory *memory, const struct scope *scope, struct str session, size_t limit, struct str before,
-                      struct arena *arena, struct turn **ret_turns, size_t *ret_n, struct err_info *reterr);
+int conversation_add(struct memory *memory, const struct scope *scope, const struct turn *turn,
+                     struct arena *arena, struct str *ret_id, struct err_info *reterr);
+/* The newest `limit` turns of a session (empty session: of all the user's), given oldest first. before: an
+ * interaction id, only what came earlier ("" for the newest). */
+int conversation_list(struct memory *memory, const struct scope *scope, struct str session, size_t limit,
+                      struct str before, struct arena *arena, struct turn **ret_turns, size_t *ret_n,
+                      struct err_info *reterr);
 
-/* ---- preferences -------------------------------------------------------------------------------------------- */
+/* ---- preferences
+ * -------------------------------------------------------------------------------------------- */
 
 struct preference {
-    struct str key; /* unique per tenant and user; up to 255 bytes */
+    struct str key;   /* unique per tenant and user; up to 255 bytes */
     struct str value; /* JSON text */
     struct str category;
     int64_t created_us, updated_us;
@@ -136,26 +143,30 @@ int preference_set(struct memory *memory, const struct scope *scope, const struc
 int preference_get(struct memory *memory, const struct scope *scope, struct str key, struct arena *arena,
                    struct preference *ret_preference, struct err_info *reterr); /* 1 when there is none */
 /* By key; category "" for all. */
-int preference_list(struct memory *memory, const struct scope *scope, struct str category, struct arena *arena,
-                    struct preference **ret_preferences, size_t *ret_n, struct err_info *reterr);
+int preference_list(struct memory *memory, const struct scope *scope, struct str category,
+                    struct arena *arena, struct preference **ret_preferences, size_t *ret_n,
+                    struct err_info *reterr);
 int preference_delete(struct memory *memory, const struct scope *scope, struct str key,
                       struct err_info *reterr); /* 1 when there is none */
 
-/* ---- keys --------------------------------------------------------------------------------------------------- */
+/* ---- keys
+ * --------------------------------------------------------------------------------------------------- */
 
 enum { KEY_READ = 1, KEY_WRITE = 2, KEY_ADMIN = 4 };
 
 struct api_key {
-    struct str id;     /* "key_..." : names it in lists and in logs; no secret */
+    struct str id; /* "key_..." : names it in lists and in logs; no secret */
     struct str name;
     struct str tenant;
     int scopes;
     int64_t created_us, expires_us, revoked_us; /* 0: never */
 };
-/* The secret is in *ret_secret only here, never again: 256 random bits and a checksum behind a fixed prefix. */
+/* The secret is in *ret_secret only here, never again: 256 random bits and a checksum behind a fixed prefix.
+ */
 int api_key_create(struct memory *memory, const struct api_key *key, struct arena *arena, struct str *ret_id,
                    struct str *ret_secret, struct err_info *reterr);
-/* The key of that secret if it is valid now; ERR_DENIED otherwise, in the same time and words for every reason. */
+/* The key of that secret if it is valid now; ERR_DENIED otherwise, in the same time and words for every
+ * reason. */
 int api_key_check(struct memory *memory, struct str secret, struct arena *arena, struct api_key *ret_key,
                   struct err_info *reterr);
 int api_key_list(struct memory *memory, struct arena *arena, struct api_key **ret_keys, size_t *ret_n,

@@ -23,8 +23,8 @@
 struct net_op;
 
 struct net_op_ops {
-    /* The descriptor is ready (poll(2) events) or, with fd -1, the job ended. It may change op->fd and op->events.
-     * 0 wait on, 1 finished, negative failed. */
+    /* The descriptor is ready (poll(2) events) or, with fd -1, the job ended. It may change op->fd and
+     * op->events. 0 wait on, 1 finished, negative failed. */
     int (*on_ready)(struct net_op *op, short revents, struct err_info *reterr);
     /* The result is no longer wanted: let go of everything at once, do not wait. The last call. */
     void (*on_cancel)(struct net_op *op);
@@ -50,12 +50,14 @@ int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct e
 /* Cancels all that waits; accepts NULL; returns NULL. */
 struct net_loop *net_loop_free(struct net_loop *loop);
 
-/* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until it is reported. */
+/* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until it is reported.
+ */
 void net_loop_add(struct net_loop *loop, struct net_op *op);
 
-/* A blocking call, run on a worker. The job's memory must not be the build's: when the deadline passes first the
- * job is left behind, told so by *is_cancelled, and `release` is called when it ends. `release` is called exactly once on every
- * path: after the owner called net_job_release, after an abandoned run ended, or when the job could not start. */
+/* A blocking call, run on a worker. The job's memory must not be the build's: when the deadline passes first
+ * the job is left behind, told so by *is_cancelled, and `release` is called when it ends. `release` is called
+ * exactly once on every path: after the owner called net_job_release, after an abandoned run ended, or when
+ * the job could not start. */
 struct net_job {
     int (*run)(struct net_job *job, struct err_info *reterr);
     void (*release)(struct net_job *job);
@@ -65,8 +67,9 @@ struct net_job {
 };
 /* True once nobody waits for the job: end soon. Any thread. */
 bool net_job_is_cancelled(const struct net_job *job);
-/* Takes the job. On failure (full queue, no memory) the job is released and the error returned. op needs deadline_us and
- * owner set only; when op is reported with result 0 or an error of run's, the job's fields may be read until net_job_release. */
+/* Takes the job. On failure (full queue, no memory) the job is released and the error returned. op needs
+ * deadline_us and owner set only; when op is reported with result 0 or an error of run's, the job's fields
+ * may be read until net_job_release. */
 int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_op *op, struct net_job *job,
                      struct err_info *reterr);
 /* Ends the owner's interest in a reported job; accepts NULL. Called by the owner for every op that was

@@ -16,7 +16,8 @@
 
 #define RECIPE_MAX_STEPS 64 /* resolves and sections together: one bit each in a uint64_t */
 
-/* ---- references: what :name and {name} may mean ---------------------------------------------------------------- */
+/* ---- references: what :name and {name} may mean
+ * ---------------------------------------------------------------- */
 
 enum recipe_ref_kind {
     REF_PARAM, /* idx into params */
@@ -31,31 +32,34 @@ enum recipe_ref_kind {
 struct recipe_ref {
     enum recipe_ref_kind kind;
     size_t idx;
-    struct str column;   /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
-    int64_t offset_us;   /* REF_NOW, REF_TODAY */
+    struct str column; /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
+    int64_t offset_us; /* REF_NOW, REF_TODAY */
 };
 
-/* ---- templates ------------------------------------------------------------------------------------------------- */
+/* ---- templates
+ * ------------------------------------------------------------------------------------------------- */
 
 struct template; /* compiled; lives in the recipe's arena */
 
-/* Where a template finds values. lookup returns NULL for an unknown or absent name; the name may be dotted. */
+/* Where a template finds values. lookup returns NULL for an unknown or absent name; the name may be dotted.
+ */
 struct template_scope {
     const struct value *(*lookup)(void *owner, const struct recipe_ref *ref, struct arena *scratch);
     void *owner;
     const struct zone *zone; /* for date and time filters; NULL: UTC */
     int64_t now_us;          /* for `ago` */
-    /* What retrieved text goes through before it enters the output; NULL: none. is_line_start: nothing stands before it on
-     * its line. */
+    /* What retrieved text goes through before it enters the output; NULL: none. is_line_start: nothing stands
+     * before it on its line. */
     void (*guard)(struct buf *buf, struct str text, bool is_line_start);
 };
 
-/* Appends the rendered text. A line of the template that holds a placeholder and renders to nothing but white space is left out
- * whole. Errors latch in buf and scratch. */
-void template_render(const struct template *template, const struct template_scope *scope, struct arena *scratch,
-                     struct buf *buf);
+/* Appends the rendered text. A line of the template that holds a placeholder and renders to nothing but white
+ * space is left out whole. Errors latch in buf and scratch. */
+void template_render(const struct template *template, const struct template_scope *scope,
+                     struct arena *scratch, struct buf *buf);
 
-/* ---- the plan -------------------------------------------------------------------------------------------------- */
+/* ---- the plan
+ * -------------------------------------------------------------------------------------------------- */
 
 struct recipe_param {
     struct str name;
@@ -70,7 +74,8 @@ struct recipe_param {
 
 /* A setting's value as written: constant, a template, or SQL with its placeholders. */
 struct recipe_setting {
-    struct value constant;           /* INT, REAL, BOOL, JSON list, NULL when absent; for SQL: the statement with ?1.. */
+    struct value
+        constant; /* INT, REAL, BOOL, JSON list, NULL when absent; for SQL: the statement with ?1.. */
     const struct template *template; /* SETTING_TEXT with placeholders */
     const struct recipe_ref *binds;  /* SETTING_SQL, in order of ?1.. */
     size_t n_binds;
@@ -85,31 +90,31 @@ struct recipe_condition {
 /* One question to one source. Resolves come first in recipe->steps, then the sections. */
 struct recipe_step {
     struct str name;
-    int line, column;              /* where it stands in the file */
-    struct str from;               /* connection or built-in kind, as written */
-    const struct source_ops *ops;  /* the kind of `from` */
+    int line, column;                      /* where it stands in the file */
+    struct str from;                       /* connection or built-in kind, as written */
+    const struct source_ops *ops;          /* the kind of `from` */
     const struct recipe_setting *settings; /* one a row of ops->settings */
     const struct recipe_condition *when;
     size_t n_when;
-    int64_t timeout_us;  /* of its own; INT64_MAX: the request's deadline alone */
-    uint64_t needs;      /* bits of the steps whose results it reads: the graph, free of cycles */
-    bool is_required;    /* resolve: 404 when there is no row; section: 503 when it fails */
+    int64_t timeout_us; /* of its own; INT64_MAX: the request's deadline alone */
+    uint64_t needs;     /* bits of the steps whose results it reads: the graph, free of cycles */
+    bool is_required;   /* resolve: 404 when there is no row; section: 503 when it fails */
 };
 
 enum recipe_order { ORDER_RANKED, ORDER_REVERSED, ORDER_TIME };
 
 struct recipe_section {
     struct recipe_step step;
-    struct str title; /* heading; "" for none */
-    size_t limit;     /* items at most */
+    struct str title;               /* heading; "" for none */
+    size_t limit;                   /* items at most */
     int64_t min_tokens, max_tokens; /* floor and ceiling; ceiling INT64_MAX when not given */
     const struct template *item;    /* one row; NULL: "- " and the row's columns */
     const struct template *empty;   /* said when there is nothing; NULL: the section is left out */
-    bool is_stable;        /* stands in the stable part */
-    bool is_deduplicated;  /* near-duplicates removed, also against other sections */
-    bool may_shorten;      /* an item that does not fit may be cut to its first sentences */
-    enum recipe_order order; /* how kept items are printed; rank decides which are kept */
-    int64_t fresh_us;      /* an item older than this has field `is_old` set; 0: never */
+    bool is_stable;                 /* stands in the stable part */
+    bool is_deduplicated;           /* near-duplicates removed, also against other sections */
+    bool may_shorten;               /* an item that does not fit may be cut to its first sentences */
+    enum recipe_order order;        /* how kept items are printed; rank decides which are kept */
+    int64_t fresh_us;               /* an item older than this has field `is_old` set; 0: never */
     struct str time_column; /* the column that says when an item was measured; "" for the source's own */
     struct str id_column;   /* the column that names an item; "" for the source's own */
     double min_score;       /* items that score below are noise; 0: none */
@@ -120,7 +125,7 @@ struct recipe {
     int n_refs;         /* atomic */
     struct str name, about;
     struct str file;
-    char version[33];   /* hex digest of the recipe's text: part of every cache key */
+    char version[33]; /* hex digest of the recipe's text: part of every cache key */
     struct recipe_param *params;
     size_t n_params;
     struct recipe_step *resolves;
@@ -131,7 +136,8 @@ struct recipe {
     struct str tokenizer; /* default of requests */
     int64_t deadline_us;
     int64_t cache_ttl_us, cache_stale_us; /* 0: not cached, nothing stale */
-    struct recipe_ref zone;  /* where the user's time zone stands; kind REF_PARAM with idx SIZE_MAX: none, UTC */
+    struct recipe_ref
+        zone; /* where the user's time zone stands; kind REF_PARAM with idx SIZE_MAX: none, UTC */
 };
 
 /* The step with that number: resolves first, then sections. */
@@ -140,7 +146,8 @@ size_t recipe_n_steps(const struct recipe *recipe);
 /* NULL if there is none. */
 const struct recipe_section *recipe_section_find(const struct recipe *recipe, struct str name);
 
-/* ---- loading --------------------------------------------------------------------------------------------------- */
+/* ---- loading
+ * --------------------------------------------------------------------------------------------------- */
 
 /* All that is wrong with a recipe, in file order. */
 struct recipe_finding {
@@ -160,27 +167,31 @@ struct recipe_connection {
     const struct source_ops *ops;
 };
 
-/* Parses and checks; executes nothing. Every error goes into the report (may be NULL), the first also into reterr with
- * "file:line:column". ERR_INVALID when there is any. A name in `from` must be a built-in kind or one of connections. */
-int recipe_load(struct str text, const char *file, const struct recipe_connection *connections, size_t n_connections,
-                struct recipe **ret_recipe, struct recipe_report *report, struct err_info *reterr);
+/* Parses and checks; executes nothing. Every error goes into the report (may be NULL), the first also into
+ * reterr with "file:line:column". ERR_INVALID when there is any. A name in `from` must be a built-in kind or
+ * one of connections. */
+int recipe_load(struct str text, const char *file, const struct recipe_connection *connections,
+                size_t n_connections, struct recipe **ret_recipe, struct recipe_report *report,
+                struct err_info *reterr);
 struct recipe *recipe_hold(struct recipe *recipe);
 struct recipe *recipe_unref(struct recipe *recipe);
 
 /* Names, parameters, sections as JSON: what GET /v1/recipes and `precis recipe show --json` say. */
 void recipe_write_json(const struct recipe *recipe, bool is_full, struct buf *buf);
 
-/* ---- the set a server serves ----------------------------------------------------------------------------------- */
+/* ---- the set a server serves
+ * ----------------------------------------------------------------------------------- */
 
 /* Immutable once loaded; looked up without a lock. */
 struct recipe_book {
     struct recipe **recipes; /* by name */
     size_t n;
 };
-/* Loads every *.yaml of the folders over the built-in recipes (a file of the same recipe name wins). A bad file is an error. */
-int recipe_book_load(const char *const *folders, size_t n_folders, const struct recipe_connection *connections,
-                     size_t n_connections, struct recipe_book *ret_book, struct recipe_report *report,
-                     struct err_info *reterr);
+/* Loads every *.yaml of the folders over the built-in recipes (a file of the same recipe name wins). A bad
+ * file is an error. */
+int recipe_book_load(const char *const *folders, size_t n_folders,
+                     const struct recipe_connection *connections, size_t n_connections,
+                     struct recipe_book *ret_book, struct recipe_report *report, struct err_info *reterr);
 void recipe_book_done(struct recipe_book *book);
 const struct recipe *recipe_book_find(const struct recipe_book *book, struct str name);
 

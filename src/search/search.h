@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The resident index: one partition per tenant and user, so that a tenant's filter costs nothing and its statistics
- * are its own. Derived data: whoever owns the rows gives a feed, from which a partition is built on first use and
- * brought up to date before every search. Nothing here is ever the only copy.
+ * The resident index: one partition per tenant and user, so that a tenant's filter costs nothing and its
+ * statistics are its own. Derived data: whoever owns the rows gives a feed, from which a partition is built
+ * on first use and brought up to date before every search. Nothing here is ever the only copy.
  *
  * Thread-safe; a partition is locked for the length of a search, partitions do not wait for each other.
  */
@@ -14,8 +14,8 @@
 
 /* A row as the index sees it, borrowed for the call. */
 struct search_doc {
-    int64_t row;            /* the row's number: unique in its partition, never used again */
-    bool is_deleted;        /* forget it; other fields are not read */
+    int64_t row;     /* the row's number: unique in its partition, never used again */
+    bool is_deleted; /* forget it; other fields are not read */
     struct str text;
     struct str source;
     const struct str *tags;
@@ -24,12 +24,12 @@ struct search_doc {
     double importance; /* 0..1, 0.5 when nothing is known */
 };
 
-/* Calls put for every row of the partition that changed after change number `since`, in order of change, and returns the last
- * change number seen in *ret_until. The first load asks since 0. */
+/* Calls put for every row of the partition that changed after change number `since`, in order of change, and
+ * returns the last change number seen in *ret_until. The first load asks since 0. */
 typedef int (*search_put_fn)(void *partition, const struct search_doc *doc);
 struct search_feed {
-    int (*load)(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put, void *partition,
-                int64_t *ret_until, struct err_info *reterr);
+    int (*load)(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
+                void *partition, int64_t *ret_until, struct err_info *reterr);
     /* A number that rises with every change of the partition: equal means nothing to load. Cheap. */
     uint64_t (*version)(void *owner, struct str tenant, struct str user);
     void *owner;
@@ -59,14 +59,16 @@ struct search_query {
 
 struct search_hit {
     int64_t row;
-    double score;   /* 0..1: share of what a perfect match of the query would score; comparable within a query */
+    double
+        score; /* 0..1: share of what a perfect match of the query would score; comparable within a query */
     double keyword; /* the part the keyword index gave (more parts come with more indexes) */
 };
 
-/* Best first, ties by newest, then by row. Hits live in the arena. An empty query text finds nothing. *ret_degraded: the index could
- * not be brought up to date (the feed failed) and the answer may lack rows; the reason is in reterr. */
-int search_run(struct search *search, const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
-               size_t *ret_n, bool *ret_degraded, struct err_info *reterr);
+/* Best first, ties by newest, then by row. Hits live in the arena. An empty query text finds nothing.
+ * *ret_degraded: the index could not be brought up to date (the feed failed) and the answer may lack rows;
+ * the reason is in reterr. */
+int search_run(struct search *search, const struct search_query *query, struct arena *arena,
+               struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr);
 
 struct search_stats {
     size_t n_partitions, n_docs, bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server: HTTP in front of the engine and the memory. Front threads (one a core) parse, authenticate and answer
- * what is at hand; whatever may wait goes to a worker, which answers by resuming the connection.
+ * The server: HTTP in front of the engine and the memory. Front threads (one a core) parse, authenticate and
+ * answer what is at hand; whatever may wait goes to a worker, which answers by resuming the connection.
  */
 #ifndef PRECIS_SERVE_SERVE_H
 #define PRECIS_SERVE_SERVE_H
@@ -30,21 +30,22 @@ struct serve_options {
     enum serve_keyless keyless;
     const char *const *hosts; /* further names this server may be called by; loopback names are known */
     size_t n_hosts;
-    int n_front_threads;      /* 0: one a core */
-    int n_workers;            /* 0: 32 */
-    size_t max_body_bytes;    /* 0: 16 MiB */
-    int max_connections;      /* 0: 1024 */
-    int idle_timeout_sec;     /* 0: 30 */
+    int n_front_threads;   /* 0: one a core */
+    int n_workers;         /* 0: 32 */
+    size_t max_body_bytes; /* 0: 16 MiB */
+    int max_connections;   /* 0: 1024 */
+    int idle_timeout_sec;  /* 0: 30 */
 };
 
 struct server;
 
-/* Binds and serves. ERR_INVALID for a bad address, ERR_FORBIDDEN for one beyond loopback while there is no key, ERR_UNAVAILABLE
- * when the port is taken. */
+/* Binds and serves. ERR_INVALID for a bad address, ERR_FORBIDDEN for one beyond loopback while there is no
+ * key, ERR_UNAVAILABLE when the port is taken. */
 int server_start(const struct serve_options *options, struct server **ret_server, struct err_info *reterr);
 /* "127.0.0.1:8080" with the port really bound. */
 const char *server_address(const struct server *server);
-/* Takes no new connections, answers what is under way for up to drain_ms, then ends. Accepts NULL; returns NULL. */
+/* Takes no new connections, answers what is under way for up to drain_ms, then ends. Accepts NULL; returns
+ * NULL. */
 struct server *server_stop(struct server *server, int drain_ms);
 
 #endif

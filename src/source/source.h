@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where material comes from. A kind of source is one file and one table of operations; a source is an open
- * connection of that kind; a fetch asks it one thing. A fetch either waits in the build's poll loop (its descriptor) or
- * runs on a worker (its job); whoever gathers does not know which.
+ * connection of that kind; a fetch asks it one thing. A fetch either waits in the build's poll loop (its
+ * descriptor) or runs on a worker (its job); whoever gathers does not know which.
  *
  * To add a kind: write source/NAME.c with one `const struct source_ops`, name it in the table of source.c.
  */
@@ -15,11 +15,12 @@
 #include "memory/memory.h"
 #include "net/loop.h"
 
-/* What a section of that kind may say beside the keys all sections share. The recipe checker reads this table; a fetch
- * gets the values in its order. */
+/* What a section of that kind may say beside the keys all sections share. The recipe checker reads this
+ * table; a fetch gets the values in its order. */
 enum source_setting_type {
-    SETTING_TEXT,     /* a template over parameters: "{user_id}" */
-    SETTING_SQL,      /* a statement with :name placeholders; the fetch gets it with ?1, ?2 ... and the values bound */
+    SETTING_TEXT, /* a template over parameters: "{user_id}" */
+    SETTING_SQL,  /* a statement with :name placeholders; the fetch gets it with ?1, ?2 ... and the values
+                     bound */
     SETTING_INT,
     SETTING_REAL,
     SETTING_BOOL,
@@ -46,9 +47,9 @@ struct source_env {
 /* One row of a result, as long as its columns. */
 struct source_row {
     const struct value *values;
-    struct str id;      /* stable name of the row; "" if it has none (then its place counts) */
-    double score;       /* relevance 0..1; NaN where the kind does not rank */
-    int64_t time_us;    /* when it was said or measured; INT64_MIN if unknown */
+    struct str id;   /* stable name of the row; "" if it has none (then its place counts) */
+    double score;    /* relevance 0..1; NaN where the kind does not rank */
+    int64_t time_us; /* when it was said or measured; INT64_MIN if unknown */
 };
 
 #define SOURCE_MAX_ROWS         1000
@@ -60,10 +61,10 @@ struct source_result {
     size_t n_columns;
     struct source_row *rows; /* in the source's order: best or newest first where it ranks */
     size_t n_rows;
-    size_t n_malformed;      /* entries skipped because they could not be read */
-    bool is_truncated;       /* more rows were there than SOURCE_MAX_ROWS or the section's limit lets in */
-    bool is_oldest_last;     /* rows are newest first; a reader wants them the other way round */
-    struct str degraded;     /* "" or what the result lacks */
+    size_t n_malformed;  /* entries skipped because they could not be read */
+    bool is_truncated;   /* more rows were there than SOURCE_MAX_ROWS or the section's limit lets in */
+    bool is_oldest_last; /* rows are newest first; a reader wants them the other way round */
+    struct str degraded; /* "" or what the result lacks */
 };
 
 struct source_result *source_result_new(void); /* NULL when out of memory */
@@ -75,38 +76,41 @@ struct source_request {
     const struct value *settings; /* one a row of the kind's settings table */
     const struct value *binds;    /* for SETTING_SQL: the values of ?1 ... ?n */
     size_t n_binds;
-    struct str query;   /* the request's query text, "" if none */
-    int64_t now_us;     /* wall clock of the request: one "now" for all sections */
+    struct str query;    /* the request's query text, "" if none */
+    int64_t now_us;      /* wall clock of the request: one "now" for all sections */
     int64_t deadline_us; /* monotonic */
-    size_t max_rows;    /* at most SOURCE_MAX_ROWS */
+    size_t max_rows;     /* at most SOURCE_MAX_ROWS */
 };
 
 struct source;
 struct source_fetch;
 
 struct source_ops {
-    const char *kind;                      /* "sql"; for built-in kinds also what `from:` says */
-    const char *const *schemes;            /* URL schemes served, ended by NULL; NULL: built in, needs no connection */
+    const char *kind;           /* "sql"; for built-in kinds also what `from:` says */
+    const char *const *schemes; /* URL schemes served, ended by NULL; NULL: built in, needs no connection */
     const struct source_setting *settings;
-    /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could wait.
-     * *ret_state is the kind's own. NULL if the kind has no state. */
+    /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could
+     * wait. *ret_state is the kind's own. NULL if the kind has no state. */
     int (*on_open)(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr);
     void (*on_close)(void *state);
-    /* A blocking kind: run on a worker; must end by request->deadline_us or when net_job_is_cancelled(job). */
-    int (*on_run)(const struct source_env *env, void *state, const struct source_request *request, struct net_job *job,
-                  struct source_result *result, struct err_info *reterr);
+    /* A blocking kind: run on a worker; must end by request->deadline_us or when net_job_is_cancelled(job).
+     */
+    int (*on_run)(const struct source_env *env, void *state, const struct source_request *request,
+                  struct net_job *job, struct source_result *result, struct err_info *reterr);
     /* A polled kind (on_run is NULL): sets fetch's op and starts; 0 waiting, 1 result is there already. */
     int (*on_start)(const struct source_env *env, void *state, const struct source_request *request,
                     struct source_fetch *fetch, struct err_info *reterr);
-    /* Asks the connection what it is and whether it answers; a line for `doctor` in `ret`. May wait up to deadline_us. */
-    int (*on_check)(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret, struct err_info *reterr);
+    /* Asks the connection what it is and whether it answers; a line for `doctor` in `ret`. May wait up to
+     * deadline_us. */
+    int (*on_check)(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
+                    struct err_info *reterr);
     /* Prepares a statement without running it (recipe check --connect); NULL if the kind has none. */
     int (*on_prepare)(const struct source_env *env, void *state, const struct value *settings, size_t n_binds,
                       struct err_info *reterr);
 };
 
-/* One question under way, embedded in the gatherer's own struct; `op` is what the loop reports. Polled kinds keep their
- * state in `state` and end with result set. */
+/* One question under way, embedded in the gatherer's own struct; `op` is what the loop reports. Polled kinds
+ * keep their state in `state` and end with result set. */
 struct source_fetch {
     struct net_op op;
     struct source *source;
@@ -115,23 +119,23 @@ struct source_fetch {
 };
 
 /* Kinds. */
-const struct source_ops *source_kind_find(struct str kind);         /* "memory"; NULL if none */
-const struct source_ops *source_kind_for_url(struct str url);       /* "sqlite:/x"; NULL if none */
-const struct source_ops *const *source_kinds(void);                 /* ended by NULL */
+const struct source_ops *source_kind_find(struct str kind);   /* "memory"; NULL if none */
+const struct source_ops *source_kind_for_url(struct str url); /* "sqlite:/x"; NULL if none */
+const struct source_ops *const *source_kinds(void);           /* ended by NULL */
 
 /* Connections. A source outlives every fetch of it (close waits for abandoned runs). */
 int source_open(const struct source_env *env, const char *name, struct str url, struct source **ret_source,
                 struct err_info *reterr);
-int source_open_builtin(const struct source_env *env, const struct source_ops *ops, struct source **ret_source,
-                        struct err_info *reterr);
+int source_open_builtin(const struct source_env *env, const struct source_ops *ops,
+                        struct source **ret_source, struct err_info *reterr);
 struct source *source_close(struct source *source);
 const char *source_name(const struct source *source);
 const struct source_ops *source_ops_of(const struct source *source);
 int source_check(struct source *source, int64_t deadline_us, struct buf *ret, struct err_info *reterr);
 
-/* Starts asking. 0: op will be reported by the loop exactly once. Negative: it could not start, nothing will be reported.
- * Afterwards source_fetch_take gives the result (NULL after a failure) and ends the fetch: call it once for
- * every op that was reported. */
+/* Starts asking. 0: op will be reported by the loop exactly once. Negative: it could not start, nothing will
+ * be reported. Afterwards source_fetch_take gives the result (NULL after a failure) and ends the fetch: call
+ * it once for every op that was reported. */
 int source_fetch_start(struct source *source, const struct source_request *request, struct net_loop *loop,
                        struct source_fetch *fetch, struct err_info *reterr);
 struct source_result *source_fetch_take(struct source_fetch *fetch);

@@ -18,10 +18,10 @@ struct store;
 struct store_txn; /* one transaction, only inside its function */
 
 struct store_options {
-    const char *url;    /* "sqlite:PATH"; PATH's folder must exist */
-    bool is_read_only;  /* store_write fails with ERR_FORBIDDEN */
-    bool may_create;    /* make the file and its schema when there is none; otherwise ERR_NOT_FOUND */
-    int n_readers;      /* connections for reads; 0 means 4 */
+    const char *url;   /* "sqlite:PATH"; PATH's folder must exist */
+    bool is_read_only; /* store_write fails with ERR_FORBIDDEN */
+    bool may_create;   /* make the file and its schema when there is none; otherwise ERR_NOT_FOUND */
+    int n_readers;     /* connections for reads; 0 means 4 */
     const struct clock *clock;
 };
 
@@ -36,8 +36,8 @@ struct store *store_close(struct store *store);
 typedef int (*store_txn_fn)(struct store_txn *txn, void *arg, struct err_info *reterr);
 
 /* Runs fn with others' in one group commit and returns after the group is on disk; what fn did is undone
- * as a whole if it fails, and the others' stands. When the commit itself fails all of the group fail. A full queue
- * is ERR_UNAVAILABLE, a full disk ERR_IO. */
+ * as a whole if it fails, and the others' stands. When the commit itself fails all of the group fail. A full
+ * queue is ERR_UNAVAILABLE, a full disk ERR_IO. */
 int store_write(struct store *store, store_txn_fn fn, void *arg, struct err_info *reterr);
 /* Runs fn on a snapshot that does not change underneath it. */
 int store_read(struct store *store, store_txn_fn fn, void *arg, struct err_info *reterr);
@@ -47,7 +47,8 @@ int store_exec(struct store_txn *txn, const char *sql, const struct value *param
                struct err_info *reterr);
 /* One row: values are borrowed until the function returns. Non-zero stops the query: negative as an error,
  * positive as "enough". */
-typedef int (*store_row_fn)(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr);
+typedef int (*store_row_fn)(const struct value *columns, size_t n_columns, void *arg,
+                            struct err_info *reterr);
 /* One statement with rows; 0 when they ended or the row function had enough. */
 int store_query(struct store_txn *txn, const char *sql, const struct value *params, size_t n_params,
                 store_row_fn on_row, void *arg, struct err_info *reterr);
@@ -55,12 +56,13 @@ int store_query(struct store_txn *txn, const char *sql, const struct value *para
 int64_t store_changes(const struct store_txn *txn);
 
 /* Versions. A write names whose data it changes; the number rises before store_write returns, in every
- * process that has the store open. Equal numbers mean nothing changed; a foreign change may raise yours too. */
+ * process that has the store open. Equal numbers mean nothing changed; a foreign change may raise yours too.
+ */
 int store_touch(struct store_txn *txn, struct str tenant, struct str user);
 uint64_t store_version(const struct store *store, struct str tenant, struct str user);
 
-/* Copies the live store to a file that must not exist, while writes go on. progress (may be NULL) is called with
- * pages done and in all. The copy is checked before the name appears. */
+/* Copies the live store to a file that must not exist, while writes go on. progress (may be NULL) is called
+ * with pages done and in all. The copy is checked before the name appears. */
 typedef void (*store_progress_fn)(int64_t n_done, int64_t n_all, void *arg);
 int store_backup(struct store *store, const char *path, store_progress_fn progress, void *arg,
                  struct err_info *reterr);
@@ -72,10 +74,10 @@ int store_restore(const char *url, const char *backup_path, struct err_info *ret
 int store_check(struct store *store, struct err_info *reterr);
 
 struct store_info {
-    const char *engine;         /* "sqlite" */
-    char library_version[32];   /* "3.40.1" */
-    bool has_wal_reset_fix;     /* see docs/decisions: the linked library is 3.51.3 or later */
-    bool is_owner;              /* this process checkpoints; false when another has the store open */
+    const char *engine;       /* "sqlite" */
+    char library_version[32]; /* "3.40.1" */
+    bool has_wal_reset_fix;   /* see docs/decisions: the linked library is 3.51.3 or later */
+    bool is_owner;            /* this process checkpoints; false when another has the store open */
     int schema_version;
     char path[512];
     int64_t size_bytes, wal_bytes;

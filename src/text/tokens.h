@@ -9,8 +9,8 @@
 
 struct tokenizer {
     const char *name;
-    /* Tokens of the whole text, exactly as this tokenizer defines them. Linear, allocates nothing, thread-safe. For any
-     * texts a and b: count(ab) <= count(a) + count(b) + seam_tokens. */
+    /* Tokens of the whole text, exactly as this tokenizer defines them. Linear, allocates nothing,
+     * thread-safe. For any texts a and b: count(ab) <= count(a) + count(b) + seam_tokens. */
     int64_t (*count)(struct str text);
     int seam_tokens;
 };

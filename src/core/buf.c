@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Growing bytes. Capacity doubles; one byte more than len is always there for the NUL.
+ */
+#include "core/buf.h"
+
+#include "core/err.h"
+#include "core/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_done(struct buf *buf)
+{
+    buf->data = mem_free(buf->data);
+    buf->len = buf->cap = 0;
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->err = 0;
+    if (buf->data)
+        buf->data[0] = '\0';
+}
+
+int buf_reserve(struct buf *buf, size_t more)
+{
+    if (buf->err)
+        return buf->err;
+    if (more > buf->max || buf->len > buf->max - more)
+        return buf->err = ERR_LIMIT;
+    size_t wanted = buf->len + more + 1;
+    if (wanted <= buf->cap)
+        return 0;
+    size_t cap = buf->cap ? buf->cap : 64;
+    while (cap < wanted)
+        cap *= 2;
+    char *data = mem_realloc(buf->data, cap);
+    if (!data)
+        return buf->err = ERR_NOMEM;
+    buf->data = data;
+    buf->cap = cap;
+    buf->data[buf->len] = '\0';
+    return 0;
+}
+
+void buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (buf_reserve(buf, len))
+        return;
+    if (len)
+        memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+}
+
+void buf_append_str(struct buf *buf, struct str s)
+{
+    buf_append(buf, s.ptr, s.len);
+}
+
+void buf_append_text(struct buf *buf, const char *text)
+{
+    buf_append(buf, text, strlen(text));
+}
+
+void buf_append_byte(struct buf *buf, char byte)
+{
+    buf_append(buf, &byte, 1);
+}
+
+void buf_append_int(struct buf *buf, int64_t value)
+{
+    char digits[24];
+    char *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    buf_append(buf, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    if (len < 0)
+        buf->err = buf->err ? buf->err : ERR_INTERNAL;
+    else if (!buf_reserve(buf, (size_t)len)) {
+        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+        buf->len += (size_t)len;
+    }
+    va_end(again);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(buf, format, args);
+    va_end(args);
+}
+
+void buf_truncate(struct buf *buf, size_t len)
+{
+    if (len >= buf->len)
+        return;
+    buf->len = len;
+    buf->data[len] = '\0';
+}
+
+char *buf_steal(struct buf *buf, size_t *ret_len)
+{
+    if (buf->err || !buf->data)
+        return NULL;
+    char *data = buf->data;
+    *ret_len = buf->len;
+    *buf = (struct buf){.max = buf->max};
+    return data;
+}
