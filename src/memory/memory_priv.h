@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of memory/ share: the object itself, ids, and the checks every write makes. Never leaves the
+ * folder.
+ */
+#ifndef PRECIS_MEMORY_MEMORY_PRIV_H
+#define PRECIS_MEMORY_MEMORY_PRIV_H
+
+#include "core/value.h"
+#include "memory/memory.h"
+
+#define MEMORY_DEFAULT_USER    "default"
+#define MEMORY_DEFAULT_TENANT  "default"
+#define MEMORY_MAX_NAME_BYTES  255 /* sources, sessions, keys, categories: what names, but is not text */
+#define MEMORY_MAX_LIMIT       1000
+#define MEMORY_MAX_JSON_DEPTH  32
+#define MEMORY_ID_RANDOM_CHARS 22 /* base62 digits of 128 bits */
+
+struct memory {
+    struct store *store;
+    const struct clock *clock;
+    struct search *search;
+};
+
+/* prefix ("mem_", at most 9 characters) and 128 random bits in base62, NUL-terminated. */
+void memory_make_id(const char *prefix, char ret_id[MEMORY_ID_SIZE]);
+
+/* The scope with "default" for an empty user. ERR_INVALID names "tenant" or "user_id". */
+int memory_check_scope(const struct scope *scope, struct scope *ret_scope, struct err_info *reterr);
+
+/* Text that may be stored: well-formed UTF-8, no NUL, at most max_bytes, and at least one byte unless
+ * may_be_empty. ERR_INVALID names the field. */
+int memory_check_text(struct str text, const char *field, size_t max_bytes, bool may_be_empty,
+                      struct err_info *reterr);
+
+/* "" or one JSON object within the limits of memory.h. */
+int memory_check_metadata(struct str metadata, const char *field, struct err_info *reterr);
+
+/* 1..MEMORY_MAX_LIMIT. */
+int memory_check_limit(size_t limit, struct err_info *reterr);
+
+/* Readers of a row's columns: NULL reads as empty text and as 0. Text is copied into the arena, whose latch
+ * says if that failed. */
+struct str memory_copy_text(struct arena *arena, struct value column);
+int64_t memory_int_of(struct value column);
+double memory_real_of(struct value column);
+
+/* Raises the store's change number and gives the new one: every row written in the transaction carries it. */
+int memory_next_change(struct store_txn *txn, int64_t *ret_change, struct err_info *reterr);
+
+#endif
