@@ -424,7 +424,7 @@ static int parse_document(struct parser *parser, struct json *ret_root)
         return err;
     skip_space(parser);
     if (parser->pos < parser->text.len)
-        return fail_here(parser, "nothing more after the document");
+        return fail_at(parser, parser->pos, ERR_INVALID, "the document ends before this");
     return 0;
 }
 
