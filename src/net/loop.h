@@ -6,10 +6,10 @@
  *
  * An operation is embedded in its owner's struct:
  *
- *     added -> waiting -> finished   on_ready returned > 0, or the job ended: result 0 or its error
+ *     added -> waiting -> finished   on_ready returned > 0, or the job ended: result 0 or the job's error
  *                      -> failed     on_ready returned < 0: that is the result
  *                      -> timed out  the deadline passed: on_cancel was called, result ERR_TIMEOUT
- *                      -> cancelled  net_loop_done: on_cancel was called, reported to nobody
+ *                      -> cancelled  net_loop_free: on_cancel was called, reported to nobody
  */
 #ifndef PRECIS_NET_LOOP_H
 #define PRECIS_NET_LOOP_H
@@ -53,6 +53,9 @@ struct net_loop *net_loop_free(struct net_loop *loop);
 /* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until it is reported.
  */
 void net_loop_add(struct net_loop *loop, struct net_op *op);
+/* An operation that ended well before it had to wait: the next wait reports it, with result 0, as if it had waited. Of ops only
+ * on_cancel is used, when the loop ends before that. */
+void net_loop_add_finished(struct net_loop *loop, struct net_op *op);
 
 /* A blocking call, run on a worker. The job's memory must not be the build's: when the deadline passes first
  * the job is left behind, told so by *is_cancelled, and `release` is called when it ends. `release` is called
@@ -65,7 +68,7 @@ struct net_job {
     /* the loop's own */
     struct net_job_state *state;
 };
-/* True once nobody waits for the job: end soon. Any thread. */
+/* True once nobody waits for the job: end soon. Any thread; false for a job that no loop started. */
 bool net_job_is_cancelled(const struct net_job *job);
 /* Takes the job. On failure (full queue, no memory) the job is released and the error returned. op needs
  * deadline_us and owner set only; when op is reported with result 0 or an error of run's, the job's fields

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The poll loop of one build. Everything here runs on the loop's thread but job_main, which runs on a worker;
+ * the two meet in a mailbox, which outlives the loop for as long as an abandoned job still runs.
+ *
+ * A job's state, all changes under the mailbox's mutex:
+ *
+ *     running -> finished   the run ended first: it is in the mailbox, the loop reports it, the owner
+ * releases it
+ *             -> abandoned  the deadline or the loop's end came first: the worker releases it when the run
+ * ends
+ *
+ * So exactly one side sees the other gone, and that side releases.
+ */
+#include "net/loop.h"
+
+#include "core/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* ---- the mailbox
+ * -------------------------------------------------------------------------------------------- */
+
+struct net_job_state {
+    struct net_job *job;
+    struct net_op *op; /* the loop's side only */
+    struct mailbox *mailbox;
+    const struct clock *clock;
+    enum { JOB_RUNNING, JOB_FINISHED, JOB_ABANDONED } phase;
+    atomic_bool is_cancelled; /* phase JOB_ABANDONED, readable without the mutex */
+    int result;
+    struct err_info err;
+    struct net_job_state *next; /* in the mailbox */
+};
+
+struct mailbox {
+    pthread_mutex_t mutex;
+    atomic_int n_refs; /* the loop and each job's state */
+    int wake_fd;       /* eventfd: something was put in */
+    struct net_job_state *first, *last;
+};
+
+static struct mailbox *mailbox_unref(struct mailbox *mailbox)
+{
+    if (mailbox && atomic_fetch_sub(&mailbox->n_refs, 1) == 1) {
+        (void)close(mailbox->wake_fd); /* an eventfd holds nothing that closing could lose */
+        pthread_mutex_destroy(&mailbox->mutex);
+        mem_free(mailbox);
+    }
+    return NULL;
+}
+
+static int mailbox_new(struct mailbox **ret_mailbox, struct err_info *reterr)
+{
+    struct mailbox *mailbox = mem_calloc(1, sizeof *mailbox);
+    if (!mailbox)
+        return err_set(reterr, ERR_NOMEM, "not enough memory for a poll loop");
+    mailbox->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (mailbox->wake_fd < 0) {
+        int code = err_set(reterr, ERR_UNAVAILABLE, "cannot make an event descriptor: %s", strerror(errno));
+        mem_free(mailbox);
+        return code;
+    }
+    pthread_mutex_init(&mailbox->mutex, NULL);
+    atomic_init(&mailbox->n_refs, 1);
+    *ret_mailbox = mailbox;
+    return 0;
+}
+
+/* The oldest finished job, or NULL. */
+static struct net_job_state *mailbox_take(struct mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->mutex);
+    struct net_job_state *state = mailbox->first;
+    if (state) {
+        mailbox->first = state->next;
+        if (!mailbox->first)
+            mailbox->last = NULL;
+    }
+    pthread_mutex_unlock(&mailbox->mutex);
+    return state;
+}
+
+/* ---- jobs
+ * --------------------------------------------------------------------------------------------------- */
+
+bool net_job_is_cancelled(const struct net_job *job)
+{
+    return job->state && atomic_load(&job->state->is_cancelled);
+}
+
+void net_job_release(struct net_job *job)
+{
+    if (!job)
+        return;
+    struct net_job_state *state = job->state;
+    job->release(job);
+    if (state) {
+        mailbox_unref(state->mailbox);
+        mem_free(state);
+    }
+}
+
+static void job_main(void *arg)
+{
+    struct net_job_state *state = arg;
+    struct mailbox *mailbox = state->mailbox;
+
+    /* A job left behind while it was still queued never runs. */
+    if (!atomic_load(&state->is_cancelled)) {
+        int res = state->job->run(state->job, &state->err);
+        state->result = res < 0 ? res : 0;
+    }
+
+    pthread_mutex_lock(&mailbox->mutex);
+    bool is_abandoned = state->phase == JOB_ABANDONED;
+    if (!is_abandoned) {
+        state->phase = JOB_FINISHED;
+        if (mailbox->last)
+            mailbox->last->next = state;
+        else
+            mailbox->first = state;
+        mailbox->last = state;
+        /* Inside the lock: once it is free the owner may take and release the job, and the descriptor with
+         * it. The write can only fail when the counter is full, and then the loop wakes all the same. */
+        uint64_t one = 1;
+        (void)!write(mailbox->wake_fd, &one, sizeof one);
+    }
+    pthread_mutex_unlock(&mailbox->mutex);
+    if (is_abandoned)
+        net_job_release(state->job);
+}
+
+/* False when the job has ended already and is in the mailbox. */
+static bool abandon_job(struct net_job_state *state)
+{
+    struct mailbox *mailbox = state->mailbox;
+
+    pthread_mutex_lock(&mailbox->mutex);
+    bool is_running = state->phase == JOB_RUNNING;
+    if (is_running) {
+        state->phase = JOB_ABANDONED;
+        atomic_store(&state->is_cancelled, true);
+    }
+    pthread_mutex_unlock(&mailbox->mutex);
+    return is_running;
+}
+
+/* ---- the loop
+ * ----------------------------------------------------------------------------------------------- */
+
+struct op_list {
+    struct net_op *first, *last;
+};
+
+struct net_loop {
+    const struct clock *clock;
+    struct mailbox *mailbox;
+    struct op_list waiting;
+    struct op_list finished; /* ended before they had to wait, not yet reported */
+    size_t n_waiting;
+    struct pollfd *fds;     /* [0] is the mailbox */
+    struct net_op **fd_ops; /* whose fds[i] is */
+    size_t fds_cap;
+};
+
+static void list_append(struct op_list *list, struct net_op *op)
+{
+    op->next = NULL;
+    op->prev = list->last;
+    if (list->last)
+        list->last->next = op;
+    else
+        list->first = op;
+    list->last = op;
+}
+
+static void list_remove(struct op_list *list, struct net_op *op)
+{
+    if (op->prev)
+        op->prev->next = op->next;
+    else
+        list->first = op->next;
+    if (op->next)
+        op->next->prev = op->prev;
+    else
+        list->last = op->prev;
+    op->next = op->prev = NULL;
+}
+
+int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct err_info *reterr)
+{
+    struct net_loop *loop = mem_calloc(1, sizeof *loop);
+    if (!loop)
+        return err_set(reterr, ERR_NOMEM, "not enough memory for a poll loop");
+    loop->clock = clock;
+    int res = mailbox_new(&loop->mailbox, reterr);
+    if (res < 0) {
+        mem_free(loop);
+        return res;
+    }
+    *ret_loop = loop;
+    return 0;
+}
+
+struct net_loop *net_loop_free(struct net_loop *loop)
+{
+    if (!loop)
+        return NULL;
+
+    struct net_op *op;
+    while ((op = loop->finished.first)) {
+        list_remove(&loop->finished, op);
+        op->ops->on_cancel(op);
+    }
+    while ((op = loop->waiting.first)) {
+        list_remove(&loop->waiting, op);
+        if (!op->job)
+            op->ops->on_cancel(op);
+        else
+            (void)abandon_job(op->job->state); /* one that ended already is in the mailbox, released below */
+    }
+    struct net_job_state *state;
+    while ((state = mailbox_take(loop->mailbox)))
+        net_job_release(state->job);
+    mailbox_unref(loop->mailbox);
+    mem_free(loop->fds);
+    mem_free(loop->fd_ops);
+    return mem_free(loop);
+}
+
+static void start_op(struct net_loop *loop, struct net_op *op, struct net_job *job)
+{
+    op->result = 0;
+    op->err = (struct err_info){0};
+    op->job = job;
+    list_append(&loop->waiting, op);
+    loop->n_waiting++;
+}
+
+/* The operation is the caller's again. */
+static void end_op(struct net_loop *loop, struct net_op *op, int result)
+{
+    list_remove(&loop->waiting, op);
+    loop->n_waiting--;
+    op->result = result;
+}
+
+void net_loop_add(struct net_loop *loop, struct net_op *op)
+{
+    start_op(loop, op, NULL);
+}
+
+void net_loop_add_finished(struct net_loop *loop, struct net_op *op)
+{
+    op->result = 0;
+    op->err = (struct err_info){0};
+    op->job = NULL;
+    list_append(&loop->finished, op);
+}
+
+int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_op *op, struct net_job *job,
+                     struct err_info *reterr)
+{
+    job->deadline_us = op->deadline_us;
+    job->state = NULL;
+
+    struct net_job_state *state = mem_calloc(1, sizeof *state);
+    if (!state) {
+        net_job_release(job);
+        return err_set(reterr, ERR_NOMEM, "not enough memory to start a job");
+    }
+    state->job = job;
+    state->op = op;
+    state->mailbox = loop->mailbox;
+    atomic_init(&state->is_cancelled, false);
+    atomic_fetch_add(&loop->mailbox->n_refs, 1);
+    job->state = state;
+    op->fd = -1;
+    op->events = 0;
+
+    int res = workers_submit(workers, job_main, state);
+    if (res < 0) {
+        net_job_release(job);
+        return err_set(reterr, res, "too much is waiting for a worker already; try again later");
+    }
+    start_op(loop, op, job);
+    return 0;
+}
+
+/* Reports the oldest job that ended, if any. */
+static struct net_op *take_finished_job(struct net_loop *loop)
+{
+    struct net_job_state *state = mailbox_take(loop->mailbox);
+    if (!state)
+        return NULL;
+    struct net_op *op = state->op;
+    end_op(loop, op, state->result);
+    if (state->result < 0)
+        op->err = state->err;
+    return op;
+}
+
+static int grow_fds(struct net_loop *loop, size_t n)
+{
+    if (n <= loop->fds_cap)
+        return 0;
+
+    size_t cap = n + 16; /* a build has a handful of operations: one growth is all there is */
+    struct pollfd *fds = mem_realloc(loop->fds, cap * sizeof *fds);
+    if (!fds)
+        return ERR_NOMEM;
+    loop->fds = fds;
+    struct net_op **fd_ops = mem_realloc(loop->fd_ops, cap * sizeof(*fd_ops));
+    if (!fd_ops)
+        return ERR_NOMEM;
+    loop->fd_ops = fd_ops;
+    loop->fds_cap = cap;
+    return 0;
+}
+
+/* The shortest wait in whole milliseconds that does not end before `until_us`; -1 for no end. */
+static int poll_timeout_ms(int64_t now_us, int64_t until_us)
+{
+    if (until_us == INT64_MAX)
+        return -1;
+    if (until_us <= now_us)
+        return 0;
+    int64_t ms = (until_us - now_us - 1) / US_PER_MS + 1;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Polls all that waits, up to the next deadline. 0 with *ret_n entries of fds filled in. */
+static int poll_once(struct net_loop *loop, int64_t until_us, size_t *ret_n, struct err_info *reterr)
+{
+    if (grow_fds(loop, loop->n_waiting + 1) < 0)
+        return err_set(reterr, ERR_NOMEM, "not enough memory to wait for %zu operations", loop->n_waiting);
+
+    size_t n = 0;
+    loop->fd_ops[n] = NULL;
+    loop->fds[n++] = (struct pollfd){.fd = loop->mailbox->wake_fd, .events = POLLIN};
+    for (struct net_op *op = loop->waiting.first; op; op = op->next) {
+        if (op->deadline_us < until_us)
+            until_us = op->deadline_us;
+        if (op->job)
+            continue;
+        loop->fd_ops[n] = op;
+        loop->fds[n++] = (struct pollfd){.fd = op->fd, .events = op->events};
+    }
+
+    int n_ready = poll(loop->fds, n, poll_timeout_ms(clock_mono_us(loop->clock), until_us));
+    if (n_ready < 0 && errno != EINTR)
+        return err_set(reterr, ERR_IO, "poll failed: %s", strerror(errno));
+    if (n_ready < 0)
+        n = 0; /* a signal: revents say nothing */
+    if (n > 0 && loop->fds[0].revents) {
+        uint64_t count;
+        (void)!read(loop->mailbox->wake_fd, &count, sizeof count); /* the mailbox itself is what counts */
+    }
+    *ret_n = n;
+    return 0;
+}
+
+/* Lets ready operations go on until one ends. The others' descriptors stay ready for the next call. */
+static struct net_op *serve_ready(struct net_loop *loop, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct net_op *op = loop->fd_ops[i];
+        if (!loop->fds[i].revents)
+            continue;
+        int res = op->ops->on_ready(op, loop->fds[i].revents, &op->err);
+        if (res == 0)
+            continue;
+        end_op(loop, op, res < 0 ? res : 0);
+        return op;
+    }
+    return NULL;
+}
+
+/* Ends the first operation whose deadline has passed. */
+static struct net_op *serve_deadlines(struct net_loop *loop)
+{
+    int64_t now_us = clock_mono_us(loop->clock);
+
+    for (struct net_op *op = loop->waiting.first; op; op = op->next) {
+        if (op->deadline_us > now_us)
+            continue;
+        if (op->job && !abandon_job(op->job->state))
+            continue; /* it ended at this very moment: its result waits in the mailbox */
+        if (!op->job)
+            op->ops->on_cancel(op);
+        op->job = NULL;
+        end_op(loop, op, ERR_TIMEOUT);
+        (void)err_set(&op->err, ERR_TIMEOUT, "no answer within the deadline");
+        return op;
+    }
+    return NULL;
+}
+
+int net_loop_wait(struct net_loop *loop, int64_t until_us, struct net_op **ret_op, struct err_info *reterr)
+{
+    struct net_op *op = loop->finished.first;
+
+    if (op)
+        list_remove(&loop->finished, op);
+    else
+        op = take_finished_job(loop);
+    while (!op && loop->n_waiting > 0) {
+        size_t n = 0;
+        int res = poll_once(loop, until_us, &n, reterr);
+        if (res < 0)
+            return res;
+        if (!(op = serve_ready(loop, n)) && !(op = take_finished_job(loop)) &&
+            !(op = serve_deadlines(loop)) && clock_mono_us(loop->clock) >= until_us)
+            return 1;
+    }
+    if (!op)
+        return 1;
+    *ret_op = op;
+    return 0;
+}
