@@ -27,15 +27,15 @@ struct zone *zone_free(struct zone *zone);
 /* NULL stands for UTC in all that follow. */
 void civil_from_us(int64_t time_us, const struct zone *zone, struct civil *ret_civil);
 /* The instant of a local time; in a gap the later side, in an overlap the earlier. Fields out of range
- * carry over (day 32). */
+ * carry over (day 32); what lies beyond 64 bits gives the nearest instant that does not. */
 int64_t civil_to_us(const struct civil *civil, const struct zone *zone);
 
 /* "2026-11-21", "2026-11-21 05:37", "2026-11-21T05:37:01.25Z", "...+01:00", also SQLite's and PostgreSQL's
- * forms
- * ("2026-11-21 05:37:01+00"). No zone given means UTC. *ret_is_date (may be NULL): no time of day stood
- * there. ERR_INVALID otherwise. */
+ * forms ("2026-11-21 05:37:01+00"). No zone given means UTC; what is finer than a microsecond is cut off.
+ * *ret_is_date (may be NULL): no time of day stood there. ERR_INVALID otherwise. */
 int civil_parse(struct str text, int64_t *ret_us, bool *ret_is_date);
-/* "2026-11-21T05:37:01Z", with ".250000" only when there are microseconds. */
+/* "2026-11-21T05:37:01Z", with ".250000" only when there are microseconds. Years beyond 0..9999 in ISO's
+ * expanded form: "+012026-...". civil_parse reads it back. */
 void civil_print_iso(int64_t time_us, struct buf *buf);
 /* "2026-11-21 05:37:01", UTC: how SQLite's datetime() writes it, so that comparisons as text hold. */
 void civil_print_sql(int64_t time_us, struct buf *buf);
