@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The front door: each target is a few plain commands over Meson and ninja. `make help` lists them.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+DEMO_DATA = var/demo
+
+RELEASE = build/release
+INSTALL_ROOT = $(DESTDIR)$(PREFIX)
+
+.PHONY: all help deps demo check fuzz bench install clean format
+
+all: deps build/precis
+
+help:
+	@echo 'make                 build the program: build/precis'
+	@echo 'make demo            build it, load sample data into $(DEMO_DATA) and build a context from it'
+	@echo 'make check           build and test in every variant; the last line says how it went'
+	@echo 'make fuzz            run each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make bench           run the side-by-side benchmarks'
+	@echo 'make install         install below PREFIX ($(PREFIX)), staged in DESTDIR'
+	@echo 'make format          lay the sources out with clang-format'
+	@echo 'make clean           remove build/ and the sample data'
+
+deps:
+	@tools/install-deps.sh build
+
+$(RELEASE)/build.ninja:
+	@echo 'build: setting up $(RELEASE)'
+	@meson setup $(RELEASE) -Dbuildtype=release -Dtests=false >/dev/null
+
+# Always asks ninja, which knows what has changed; the copy at build/precis is what people run.
+.PHONY: build/precis
+build/precis: | deps $(RELEASE)/build.ninja
+	@ninja --quiet -C $(RELEASE) precis
+	@cmp -s $(RELEASE)/precis $@ || install -m 755 $(RELEASE)/precis $@
+
+demo: all
+	@tools/demo.sh build/precis $(DEMO_DATA)
+
+check:
+	@tools/install-deps.sh check
+	@python3 tools/run_checks.py
+
+fuzz:
+	@tools/install-deps.sh fuzz
+	@python3 tools/run_fuzz.py $(FUZZ_SECONDS)
+
+bench: all
+	@tools/install-deps.sh bench
+	@bench/run.sh build/precis
+
+install: all
+	install -D -s -m 755 build/precis $(INSTALL_ROOT)/bin/precis
+	install -D -m 644 -t $(INSTALL_ROOT)/share/precis/recipes recipes/*.yaml
+	install -D -m 644 -t $(INSTALL_ROOT)/share/man/man1 packaging/precis.1
+	install -D -m 644 -t $(INSTALL_ROOT)/share/doc/precis README.md LICENSE CHANGELOG.md docs/*.md
+	install -d $(INSTALL_ROOT)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/precis.service > $(INSTALL_ROOT)/lib/systemd/system/precis.service
+
+format:
+	find src tests -name '*.[ch]' -exec clang-format-14 -i {} +
+
+clean:
+	rm -rf build $(DEMO_DATA)

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Loading of the configuration. The table below is all that precis.yaml may say beside `connections`; the
+ * reader walks the file and looks each key up, so that an unknown one is told with its place.
+ */
+#include "cli/config.h"
+
+#include "cli/cli.h"
+#include "cli/setting.h"
+#include "core/yaml.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#define MAX_CONFIG_BYTES (4 * 1024 * 1024) /* the arena: the file's tree and what is made of it */
+#define MIB              (INT64_C(1) << 20)
+#define GIB              (INT64_C(1) << 30)
+#define SEC              INT64_C(1000000)
+
+static const char *const keyless_choices[] = {"auto", "allow", "never", NULL};
+static const char *const level_choices[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_choices[] = {"text", "json", NULL};
+
+#define AT(member) offsetof(struct config, member)
+
+const struct setting settings_table[] = {
+    {NULL, "listen", "PRECIS_LISTEN", CONFIG_TEXT, AT(listen), 0, 0, NULL},
+    {NULL, "store", "PRECIS_STORE", CONFIG_TEXT, AT(store_url), 0, 0, NULL},
+    {NULL, "recipes", "PRECIS_RECIPES", CONFIG_LIST, AT(recipe_folders), 0, 0, NULL},
+    {"cache", "max_bytes", "CACHE_MAX_BYTES", CONFIG_SIZE, AT(cache_max_bytes), 0, 1024 * GIB, NULL},
+    {"cache", "max_entries", "CACHE_MAX_ENTRIES", CONFIG_COUNT, AT(cache_max_entries), 0, 100000000, NULL},
+    {"cache", "ttl", "CACHE_TTL_SECONDS", CONFIG_DURATION, AT(cache_ttl_us), 0, 366 * 86400 * SEC, NULL},
+    {"limits", "max_body_bytes", NULL, CONFIG_SIZE, AT(max_body_bytes), 1024, GIB, NULL},
+    {"limits", "max_connections", NULL, CONFIG_COUNT, AT(max_connections), 1, 100000, NULL},
+    {"limits", "max_index_bytes", NULL, CONFIG_SIZE, AT(max_index_bytes), MIB, 1024 * GIB, NULL},
+    {"limits", "front_threads", NULL, CONFIG_COUNT, AT(n_front_threads), 0, 256, NULL},
+    {"limits", "workers", NULL, CONFIG_COUNT, AT(n_workers), 0, 1024, NULL},
+    {"limits", "idle_timeout", NULL, CONFIG_DURATION, AT(idle_timeout_us), SEC, 3600 * SEC, NULL},
+    {"limits", "drain", NULL, CONFIG_DURATION, AT(drain_us), 0, 600 * SEC, NULL},
+    {"auth", "keyless", "PRECIS_KEYLESS", CONFIG_CHOICE, AT(keyless), 0, 0, keyless_choices},
+    {"auth", "hosts", "PRECIS_HOSTS", CONFIG_LIST, AT(hosts), 0, 0, NULL},
+    {"log", "level", "PRECIS_LOG", CONFIG_CHOICE, AT(log_level), 0, 0, level_choices},
+    {"log", "format", "PRECIS_LOG_FORMAT", CONFIG_CHOICE, AT(log_format), 0, 0, format_choices},
+};
+
+const size_t settings_count = sizeof settings_table / sizeof *settings_table;
+
+int config_out_of_memory(struct err_info *reterr)
+{
+    return err_set(reterr, ERR_NOMEM, "out of memory while reading the configuration");
+}
+
+const char *config_getenv(const char *const *environment, struct str name)
+{
+    for (const char *const *entry = environment; entry && *entry; entry++) {
+        struct str text = str_of(*entry);
+        if (text.len > name.len && text.ptr[name.len] == '=' && str_starts_with(text, name))
+            return text.ptr + name.len + 1;
+    }
+    return NULL;
+}
+
+/* A connection may be named like anything that can stand behind `from:` and cannot be mistaken for a built-in
+ * kind later. */
+bool config_is_connection_name(struct str name)
+{
+    if (name.len == 0 || name.len > 64)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+int config_add_connection(struct config *config, struct str name, const char *url, const char *place,
+                          struct err_info *reterr)
+{
+    for (size_t i = 0; i < config->n_connections; i++) {
+        if (str_is(name, config->connections[i].name)) {
+            config->connections[i].url = url;
+            config->connections[i].place = place;
+            return 0;
+        }
+    }
+    if (config->n_connections == CONFIG_MAX_CONNECTIONS)
+        return err_set_field(reterr, ERR_LIMIT, place, "there are more than %d connections",
+                             CONFIG_MAX_CONNECTIONS);
+    const char *copy = arena_strdup(&config->arena, name);
+    if (!copy)
+        return config_out_of_memory(reterr);
+    config->connections[config->n_connections++] = (struct config_connection){copy, url, place};
+    return 0;
+}
+
+#define CONNECTION_PREFIX "PRECIS_CONNECTION_"
+
+/* PRECIS_CONNECTION_MAIN=sqlite:/srv/main.db is the connection `main`. */
+static int read_connection_variable(struct config *config, struct str entry, struct err_info *reterr)
+{
+    struct str prefix = STR_LIT(CONNECTION_PREFIX);
+    ptrdiff_t equals = str_find(entry, STR_LIT("="));
+    if (!str_starts_with(entry, prefix) || equals <= (ptrdiff_t)prefix.len || (size_t)equals + 1 == entry.len)
+        return 0;
+    char *place = arena_strdup(&config->arena, str_slice(entry, 0, (size_t)equals));
+    char *name = arena_strdup(&config->arena, str_slice(entry, prefix.len, (size_t)equals - prefix.len));
+    char *url = arena_strdup(&config->arena, str_slice(entry, (size_t)equals + 1, entry.len));
+    if (!place || !name || !url)
+        return config_out_of_memory(reterr);
+    for (char *c = name; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    if (!config_is_connection_name(str_of(name)))
+        return err_set_field(reterr, ERR_INVALID, place,
+                             "a connection's name is made of letters, digits and '_'");
+    return config_add_connection(config, str_of(name), url, place, reterr);
+}
+
+static int read_environment(struct config *config, const char *const *environment, struct err_info *reterr)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        const char *value = setting->variable ? config_getenv(environment, str_of(setting->variable)) : NULL;
+        if (!value || !*value)
+            continue;
+        const char *copy = arena_strdup(&config->arena, str_of(value));
+        int r = copy ? setting_set(setting, config, copy, true, setting->variable, reterr)
+                     : config_out_of_memory(reterr);
+        if (r < 0)
+            return r;
+    }
+    for (const char *const *entry = environment; entry && *entry; entry++) {
+        int r = read_connection_variable(config, str_of(*entry), reterr);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int set_defaults(struct config *config, struct err_info *reterr)
+{
+    *config = (struct config){
+        .listen = "127.0.0.1:8080",
+        .data_dir = "precis-data",
+        .cache_max_bytes = 64 * MIB,
+        .cache_max_entries = 10000,
+        .cache_ttl_us = -1,
+        .max_body_bytes = 16 * MIB,
+        .max_connections = 1024,
+        .max_index_bytes = GIB,
+        .idle_timeout_us = 30 * SEC,
+        .drain_us = 10 * SEC,
+        .keyless = "auto",
+        .log_level = "info",
+        .log_format = "text",
+    };
+    arena_init(&config->arena, MAX_CONFIG_BYTES);
+    config->connections = arena_calloc(&config->arena, CONFIG_MAX_CONNECTIONS, sizeof *config->connections);
+    return config->connections ? 0 : config_out_of_memory(reterr);
+}
+
+/* What follows from the data folder: the store in it, and with no connections the files that `precis init
+ * --demo` makes. */
+static int set_data_dir(struct config *config, const struct config_request *request, struct err_info *reterr)
+{
+    const char *from_environment = config_getenv(request->environment, STR_LIT("PRECIS_DATA"));
+    const char *chosen = request->data_dir ? request->data_dir : from_environment;
+    if (chosen && *chosen)
+        config->data_dir = arena_strdup(&config->arena, str_of(chosen));
+    if (!config->data_dir)
+        return config_out_of_memory(reterr);
+    const char *dir = config->data_dir;
+    bool has_connections = config->n_connections > 0;
+    if (!config->store_url || request->data_dir)
+        config->store_url = arena_printf(&config->arena, "sqlite:%s/precis.db", dir).ptr;
+    if (config->recipe_folders.n == 0) {
+        const char *folder = arena_printf(&config->arena, "%s/recipes", dir).ptr;
+        if (folder && access(folder, R_OK | X_OK) == 0)
+            (void)setting_list_add(config, &config->recipe_folders, folder);
+    }
+    static const char *const shipped[] = {"main", "series"};
+    for (size_t i = 0; i < 2 && !has_connections; i++) {
+        const char *url = arena_printf(&config->arena, "sqlite:%s/%s.db", dir, shipped[i]).ptr;
+        if (!url || config_add_connection(config, str_of(shipped[i]), url, dir, reterr) < 0)
+            return config_out_of_memory(reterr);
+    }
+    return arena_error(&config->arena) < 0 ? config_out_of_memory(reterr) : 0;
+}
+
+int config_load_text(const struct config_request *request, struct str text, const char *file,
+                     struct config *ret_config, struct err_info *reterr)
+{
+    struct config config;
+    int r = set_defaults(&config, reterr);
+    if (r == 0 && file) {
+        config.file = arena_strdup(&config.arena, str_of(file));
+        r = config.file ? config_read_file(&config, text, request->environment, reterr)
+                        : config_out_of_memory(reterr);
+    }
+    if (r == 0)
+        r = read_environment(&config, request->environment, reterr);
+    if (r == 0)
+        r = set_data_dir(&config, request, reterr);
+    if (r < 0) {
+        config_done(&config);
+        return r;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+int config_load(const struct config_request *request, struct config *ret_config, struct err_info *reterr)
+{
+    const char *named =
+        request->file ? request->file : config_getenv(request->environment, STR_LIT("PRECIS_CONFIG"));
+    const char *file = named && *named ? named : "precis.yaml";
+    bool is_named = file == named;
+    if (!is_named && access(file, F_OK) != 0)
+        return config_load_text(request, (struct str){NULL, 0}, NULL, ret_config, reterr);
+    struct buf text;
+    buf_init(&text, YAML_MAX_BYTES);
+    int r = cli_read_file(file, &text, reterr);
+    if (r == 0)
+        r = config_load_text(request, buf_str(&text), file, ret_config, reterr);
+    buf_done(&text);
+    return r;
+}
+
+void config_done(struct config *config)
+{
+    arena_done(&config->arena);
+}
