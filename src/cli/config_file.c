@@ -7,6 +7,8 @@
 
 #include "core/yaml.h"
 
+#include <stdio.h>
+
 #define MAX_NAMES 16 /* in one block */
 
 static const char *const top_names[] = {"listen", "store", "connections", "cache",

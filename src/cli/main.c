@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * precis: the global options, then a command. Libraries are set up here, once, before any thread exists.
+ * precis: the global options, then a command. What is the process's own is set up here, once, before any
+ * thread exists.
  */
 #include "cli/cli.h"
-#include "core/json.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -87,7 +87,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "precis: the system gives no random numbers\n");
         return EXIT_FAILED;
     }
-    json_setup();
     /* A reader that went away is an error of its write, not the end of the program. */
     (void)signal(SIGPIPE, SIG_IGN);
     const char *name = argv[1 + n_leading];
