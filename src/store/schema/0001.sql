@@ -3,6 +3,11 @@
 -- The first schema. Times are microseconds since 1970 UTC; JSON is text; `row` is the order of insertion and is never
 -- used again, also after a delete. Every question names the tenant first, and so does every index.
 
+CREATE TABLE precis_schema (
+    version INTEGER PRIMARY KEY,
+    applied_at INTEGER NOT NULL
+) STRICT;
+
 -- One row: the number of the last change. A writer raises it and stamps the rows it changes, so that
 -- "what changed since N" is one range of an index.
 CREATE TABLE change_counter (
