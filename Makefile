@@ -50,7 +50,7 @@ fuzz:
 
 bench: all
 	@tools/install-deps.sh bench
-	@bench/run.sh build/precis
+	@python3 bench/bench.py build/precis
 
 install: all
 	install -D -s -m 755 build/precis $(INSTALL_ROOT)/bin/precis
