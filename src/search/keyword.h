@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keyword index of a partition: BM25 over the terms of text/analyze.h, postings resident. It scores
+ * documents and knows nothing of filters or order: those are the partition's. Not thread-safe.
+ */
+#ifndef PRECIS_SEARCH_KEYWORD_H
+#define PRECIS_SEARCH_KEYWORD_H
+
+#include "search/docs.h"
+#include "text/analyze.h"
+
+/* The terms' share of a document's score falls with each repetition and with the document's length. */
+#define KEYWORD_K1 1.2
+#define KEYWORD_B  0.75
+
+struct posting_list;
+
+struct keyword {
+    struct intern terms;
+    struct posting_list *lists; /* one a term */
+    uint32_t cap_lists;
+    size_t postings_bytes; /* on the heap, beside the lists */
+    uint32_t *scratch;     /* the terms of the document being added */
+    size_t cap_scratch;
+};
+
+/* Scores of one query: one float a document, and which of them are not zero. Between queries all are zero. */
+struct scores {
+    float *by_doc;
+    uint32_t *touched;
+    uint32_t n_touched, cap;
+};
+int scores_reserve(struct scores *scores, uint32_t n_docs);
+void scores_clear(struct scores *scores);
+void scores_done(struct scores *scores);
+
+void keyword_init(struct keyword *keyword);
+void keyword_done(struct keyword *keyword);
+/* Indexes the text under a document number higher than any before. On an error some of its postings may
+ * stand: the caller lets the number die. */
+int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str text, uint32_t doc,
+                uint32_t *ret_n_terms);
+/* Puts into scores (reserved for docs->n) what each document's match with the query is worth: 0..1, the share
+ * of what a document full of every query term would get. Dead documents may be among them. */
+int keyword_score(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer,
+                  struct str query, struct scores *scores);
+/* Renumbers by map (see docs_plan_compaction), drops the dead and the terms only they had. On an error
+ * nothing has changed. */
+int keyword_compact(struct keyword *keyword, const uint32_t *map);
+size_t keyword_size_bytes(const struct keyword *keyword);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of partitions. Its lock is held to find, to pin and to account, never while a partition works; a
+ * partition's own lock is taken after the table's is released. A pinned partition is not freed; the list runs
+ * from the partition searched last to the one longest unused, which goes first when there is too much.
+ */
+#include "search/search_priv.h"
+
+#include "core/buf.h"
+#include "core/map.h"
+#include "core/mem.h"
+
+#define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
+
+struct search {
+    struct search_feed feed;
+    size_t max_bytes;
+    char *language;
+
+    pthread_mutex_t lock; /* over all that follows */
+    struct map partitions;
+    struct partition *newest, *oldest;
+    struct search_stats stats; /* n_partitions is the map's */
+};
+
+int search_new(const struct search_options *options, struct search **ret_search, struct err_info *reterr)
+{
+    struct search *search = mem_calloc(1, sizeof(*search));
+    if (!search)
+        return err_set(reterr, ERR_NOMEM, "out of memory for the index");
+    (void)pthread_mutex_init(&search->lock, NULL); /* cannot fail with default attributes */
+    map_init(&search->partitions);
+    search->feed = options->feed;
+    search->max_bytes = options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;
+    search->language = mem_strdup(options->language ? options->language : "en");
+    if (!search->language) {
+        search_free(search);
+        return err_set(reterr, ERR_NOMEM, "out of memory for the index");
+    }
+    *ret_search = search;
+    return 0;
+}
+
+struct search *search_free(struct search *search)
+{
+    if (!search)
+        return NULL;
+    while (search->newest) {
+        struct partition *partition = search->newest;
+        search->newest = partition->older;
+        partition_free(partition);
+    }
+    map_done(&search->partitions);
+    (void)pthread_mutex_destroy(&search->lock);
+    mem_free(search->language);
+    return mem_free(search);
+}
+
+/* ---- the table, under its lock
+ * ------------------------------------------------------------------------------ */
+
+static void unlink_partition(struct search *search, struct partition *partition)
+{
+    *(partition->newer ? &partition->newer->older : &search->newest) = partition->older;
+    *(partition->older ? &partition->older->newer : &search->oldest) = partition->newer;
+}
+
+static void link_newest(struct search *search, struct partition *partition)
+{
+    partition->newer = NULL;
+    partition->older = search->newest;
+    *(search->newest ? &search->newest->newer : &search->oldest) = partition;
+    search->newest = partition;
+}
+
+/* The tenant's length first: no two pairs make one key. */
+static int make_key(struct str tenant, struct str user, struct buf *buf)
+{
+    uint64_t tenant_len = tenant.len;
+    buf_append(buf, &tenant_len, sizeof(tenant_len));
+    buf_append_str(buf, tenant);
+    buf_append_str(buf, user);
+    return buf_error(buf);
+}
+
+static int add_partition(struct search *search, struct buf *key, struct partition **ret_partition,
+                         struct err_info *reterr)
+{
+    struct partition *partition;
+    int err = partition_new(search->language, &partition, reterr);
+    if (err)
+        return err;
+    err = map_put(&search->partitions, buf_str(key), partition, NULL);
+    if (err) {
+        partition_free(partition);
+        return err_set(reterr, err, "out of memory for the index");
+    }
+    partition->key = buf_steal(key, &partition->key_len);
+    link_newest(search, partition);
+    *ret_partition = partition;
+    return 0;
+}
+
+/* The partition, made if need be, first in the list, pinned. */
+static int acquire(struct search *search, struct str tenant, struct str user,
+                   struct partition **ret_partition, struct err_info *reterr)
+{
+    struct buf key;
+    buf_init(&key, SIZE_MAX / 2);
+    int err = make_key(tenant, user, &key);
+    if (err) {
+        buf_done(&key);
+        return err_set(reterr, err, "out of memory for the index");
+    }
+    pthread_mutex_lock(&search->lock);
+    struct partition *partition = map_get(&search->partitions, buf_str(&key));
+    if (partition) {
+        unlink_partition(search, partition);
+        link_newest(search, partition);
+    } else {
+        err = add_partition(search, &key, &partition, reterr);
+    }
+    if (!err) {
+        partition->n_users++;
+        *ret_partition = partition;
+    }
+    pthread_mutex_unlock(&search->lock);
+    buf_done(&key);
+    return err;
+}
+
+static void evict(struct search *search, struct partition *partition)
+{
+    unlink_partition(search, partition);
+    (void)map_remove(&search->partitions, str_make(partition->key, partition->key_len));
+    search->stats.bytes -= partition->counted_bytes;
+    search->stats.n_docs -= partition->counted_docs;
+    search->stats.n_evictions++;
+    partition_free(partition);
+}
+
+/* Down to the limit, but the newest stays: one that is too large alone would only be built again. */
+static void evict_beyond_limit(struct search *search)
+{
+    struct partition *partition = search->oldest;
+    while (search->stats.bytes > search->max_bytes && partition && partition != search->newest) {
+        struct partition *newer = partition->newer;
+        if (!partition->n_users)
+            evict(search, partition);
+        partition = newer;
+    }
+}
+
+static void release(struct search *search, struct partition *partition, size_t bytes, size_t n_docs,
+                    bool did_load)
+{
+    pthread_mutex_lock(&search->lock);
+    search->stats.bytes += bytes - partition->counted_bytes;
+    search->stats.n_docs += n_docs - partition->counted_docs;
+    search->stats.n_loads += did_load;
+    partition->counted_bytes = bytes;
+    partition->counted_docs = n_docs;
+    partition->n_users--;
+    evict_beyond_limit(search);
+    pthread_mutex_unlock(&search->lock);
+}
+
+/* ---- outside it
+ * --------------------------------------------------------------------------------------------- */
+
+int search_run(struct search *search, const struct search_query *query, struct arena *arena,
+               struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
+{
+    struct partition *partition;
+    struct search_hit *hits = NULL;
+    size_t n = 0;
+    int err = acquire(search, query->tenant, query->user, &partition, reterr);
+    if (err)
+        return err;
+    bool did_load = false;
+    pthread_mutex_lock(&partition->lock);
+    bool is_degraded =
+        partition_refresh(partition, &search->feed, query->tenant, query->user, &did_load, reterr) < 0;
+    err = partition_find(partition, query, arena, &hits, &n);
+    size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
+    pthread_mutex_unlock(&partition->lock);
+    release(search, partition, bytes, n_docs, did_load);
+    if (err)
+        return err_set(reterr, err, "out of memory for a search");
+    *ret_hits = hits;
+    *ret_n = n;
+    *ret_degraded = is_degraded;
+    return 0;
+}
+
+void search_describe(struct search *search, struct search_stats *ret_stats)
+{
+    pthread_mutex_lock(&search->lock);
+    *ret_stats = search->stats;
+    ret_stats->n_partitions = search->partitions.n;
+    pthread_mutex_unlock(&search->lock);
+}
