@@ -10,7 +10,6 @@
 #include "memory/memory.h"
 
 #define MEMORY_DEFAULT_USER    "default"
-#define MEMORY_DEFAULT_TENANT  "default"
 #define MEMORY_MAX_NAME_BYTES  255 /* sources, sessions, keys, categories: what names, but is not text */
 #define MEMORY_MAX_LIMIT       1000
 #define MEMORY_MAX_JSON_DEPTH  32
@@ -25,7 +24,9 @@ struct memory {
 /* prefix ("mem_", at most 9 characters) and 128 random bits in base62, NUL-terminated. */
 void memory_make_id(const char *prefix, char ret_id[MEMORY_ID_SIZE]);
 
-/* The scope with "default" for an empty user. ERR_INVALID names "tenant" or "user_id". */
+/* The scope with "default" for an empty user. */
+struct scope memory_scope(const struct scope *scope);
+/* The same, checked: ERR_INVALID names "tenant" or "user_id". */
 int memory_check_scope(const struct scope *scope, struct scope *ret_scope, struct err_info *reterr);
 
 /* Text that may be stored: well-formed UTF-8, no NUL, at most max_bytes, and at least one byte unless
@@ -36,8 +37,15 @@ int memory_check_text(struct str text, const char *field, size_t max_bytes, bool
 /* "" or one JSON object within the limits of memory.h. */
 int memory_check_metadata(struct str metadata, const char *field, struct err_info *reterr);
 
+/* A time that has a date: years 1 to 9999. */
+int memory_check_time(int64_t time_us, const char *field, struct err_info *reterr);
 /* 1..MEMORY_MAX_LIMIT. */
 int memory_check_limit(size_t limit, struct err_info *reterr);
+
+/* Tags as a row keeps them, a JSON array of texts. */
+void memory_print_tags(const struct str *tags, size_t n_tags, struct buf *buf);
+int memory_parse_tags(struct str json, struct arena *arena, struct str **ret_tags, size_t *ret_n,
+                      struct err_info *reterr);
 
 /* Readers of a row's columns: NULL reads as empty text and as 0. Text is copied into the arena, whose latch
  * says if that failed. */
@@ -47,5 +55,18 @@ double memory_real_of(struct value column);
 
 /* Raises the store's change number and gives the new one: every row written in the transaction carries it. */
 int memory_next_change(struct store_txn *txn, int64_t *ret_change, struct err_info *reterr);
+
+/* The columns of knowledge that a struct knowledge is made of, in knowledge_read's order. */
+#define KNOWLEDGE_COLUMNS                                                                                    \
+    "row, id, user_id, content, source, tags, metadata, importance, created_at, updated_at"
+int knowledge_read(const struct value *columns, struct arena *arena, int64_t *ret_row,
+                   struct knowledge *ret_item, struct err_info *reterr);
+/* ERR_INVALID names "tags" or "tags[1]". */
+int knowledge_check_tags(const struct str *tags, size_t n_tags, struct err_info *reterr);
+
+/* Erases a row but for its empty stub, and all its history. change_seen: only if it has not changed since;
+ * negative: in any case. *ret_done: false when there is none. */
+int knowledge_erase(struct store_txn *txn, struct str tenant, struct str id, int64_t change_seen,
+                    int64_t change, int64_t now_us, bool *ret_done, struct err_info *reterr);
 
 #endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Finding knowledge: by relevance through the resident index, and page by page. The index names rows; what
+ * they say comes from the store, under the tenant and user again, so that no mistake of the index could show
+ * somebody else's.
+ */
+#include "memory/memory_priv.h"
+
+#include <inttypes.h>
+
+/* ---- by relevance
+ * ------------------------------------------------------------------------------------------- */
+
+#define ROWS_AT_ONCE 32 /* one statement whatever the limit, so that it is prepared once */
+#define ROW_PARAMS                                                                                           \
+    "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "                              \
+    "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34"
+
+struct fetching {
+    struct scope scope;
+    const struct search_hit *hits; /* of this statement */
+    size_t n;
+    struct knowledge *items; /* beside the hits; without an id until its row came */
+    struct arena *arena;
+};
+
+static int fetch_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+{
+    struct fetching *fetching = arg;
+    struct knowledge item;
+    int64_t row;
+    (void)n_columns;
+    int err = knowledge_read(columns, fetching->arena, &row, &item, reterr);
+    for (size_t i = 0; i < fetching->n && !err; i++) {
+        if (fetching->hits[i].row == row) {
+            item.score = fetching->hits[i].score;
+            fetching->items[i] = item;
+        }
+    }
+    return err;
+}
+
+static int fetch_some(struct store_txn *txn, struct fetching *fetching, struct err_info *reterr)
+{
+    struct value params[2 + ROWS_AT_ONCE] = {value_text(fetching->scope.tenant),
+                                             value_text(fetching->scope.user)};
+    for (size_t i = 0; i < ROWS_AT_ONCE; i++)
+        params[2 + i] = value_int(i < fetching->n ? fetching->hits[i].row : -1); /* no row has that number */
+    return store_query(txn,
+                       "SELECT " KNOWLEDGE_COLUMNS " FROM knowledge WHERE tenant = ?1 AND user_id = ?2 "
+                       "AND is_deleted = 0 AND row IN (" ROW_PARAMS ")",
+                       params, 2 + ROWS_AT_ONCE, fetch_row, fetching, reterr);
+}
+
+static int fetch_all(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    struct fetching fetching = *(const struct fetching *)arg;
+    size_t n_left = fetching.n;
+    int err = 0;
+    while (n_left && !err) {
+        fetching.n = n_left < ROWS_AT_ONCE ? n_left : ROWS_AT_ONCE;
+        err = fetch_some(txn, &fetching, reterr);
+        fetching.hits += fetching.n;
+        fetching.items += fetching.n;
+        n_left -= fetching.n;
+    }
+    return err;
+}
+
+static int check_query(const struct knowledge_query *query, struct err_info *reterr)
+{
+    int err = memory_check_limit(query->limit, reterr);
+    if (!err)
+        err = memory_check_text(query->query, "query", MEMORY_MAX_CONTENT_BYTES, true, reterr);
+    if (!err)
+        err = memory_check_text(query->source, "source", MEMORY_MAX_NAME_BYTES, true, reterr);
+    if (!err)
+        err = knowledge_check_tags(query->tags, query->n_tags, reterr);
+    if (!err && !(query->min_score >= 0 && query->min_score <= 1))
+        err = err_set_field(reterr, ERR_INVALID, "min_score", "min_score must be 0 to 1, not %g",
+                            query->min_score);
+    if (!err && query->mode == SEARCH_VECTOR)
+        err = err_set_field(reterr, ERR_UNSUPPORTED, "mode",
+                            "this build has no vector index: use mode \"hybrid\" or \"keyword\"");
+    return err;
+}
+
+int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
+                     struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
+                     const char **ret_degraded, struct err_info *reterr)
+{
+    struct fetching fetching = {.arena = arena};
+    struct err_info why = {0};
+    struct search_hit *hits;
+    const char *degraded = NULL;
+    bool is_degraded;
+    int err = memory_check_scope(scope, &fetching.scope, reterr);
+    if (!err)
+        err = check_query(query, reterr);
+    if (err)
+        return err;
+    struct search_query asked = {.tenant = fetching.scope.tenant,
+                                 .user = fetching.scope.user,
+                                 .text = query->query,
+                                 .source = query->source,
+                                 .tags = query->tags,
+                                 .n_tags = query->n_tags,
+                                 .since_us = query->since_us,
+                                 .until_us = query->until_us,
+                                 .min_score = query->min_score,
+                                 .limit = query->limit};
+    err = search_run(memory->search, &asked, arena, &hits, &fetching.n, &is_degraded, &why);
+    if (err)
+        return err_set_field(reterr, err, why.field, "%s", why.message);
+    if (is_degraded)
+        degraded = arena_printf(arena, "the index is not up to date: %s", why.message).ptr;
+    fetching.hits = hits;
+    fetching.items = arena_calloc(arena, fetching.n, sizeof(*fetching.items));
+    if (arena_error(arena))
+        return err_set(reterr, arena_error(arena), "no memory left for the answer");
+    if (fetching.n)
+        err = store_read(memory->store, fetch_all, &fetching, reterr);
+    if (err)
+        return err;
+    size_t n = 0; /* a row deleted after the index was asked has not come */
+    for (size_t i = 0; i < fetching.n; i++)
+        if (fetching.items[i].id.len)
+            fetching.items[n++] = fetching.items[i];
+    *ret_items = fetching.items;
+    *ret_n = n;
+    *ret_degraded = degraded;
+    return 0;
+}
+
+/* ---- page by page
+ * ------------------------------------------------------------------------------------------- */
+
+/* A cursor is the place of the last item given, and a sum over it and its scope: not a secret, but one that
+ * was cut, mistyped or belongs to another list is told from a good one. */
+#define CURSOR_DIGITS 40
+#define CURSOR_SEED   UINT64_C(0x70726563697331)
+
+struct place {
+    int64_t created_us, row;
+};
+
+static uint32_t cursor_sum(const struct scope *scope, struct place place)
+{
+    uint64_t sum = str_hash(str_make((const char *)&place, sizeof(place)), CURSOR_SEED);
+    return (uint32_t)str_hash(scope->user, str_hash(scope->tenant, sum));
+}
+
+static struct str print_cursor(const struct scope *scope, struct place place, struct arena *arena)
+{
+    return arena_printf(arena, "%016" PRIx64 "%016" PRIx64 "%08" PRIx32, (uint64_t)place.created_us,
+                        (uint64_t)place.row, cursor_sum(scope, place));
+}
+
+static bool read_hex(struct str digits, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        char c = digits.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        value = value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool is_place(const struct scope *scope, struct str cursor, struct place *ret_place)
+{
+    uint64_t created_us, row, sum;
+    if (cursor.len != CURSOR_DIGITS || !read_hex(str_slice(cursor, 0, 16), &created_us) ||
+        !read_hex(str_slice(cursor, 16, 16), &row) || !read_hex(str_slice(cursor, 32, 8), &sum))
+        return false;
+    *ret_place = (struct place){(int64_t)created_us, (int64_t)row};
+    return sum == cursor_sum(scope, *ret_place);
+}
+
+static int parse_cursor(const struct scope *scope, struct str cursor, struct place *ret_place,
+                        struct err_info *reterr)
+{
+    if (cursor.len && !is_place(scope, cursor, ret_place))
+        return err_set_field(reterr, ERR_INVALID, "cursor", "the cursor is not one that this list gave");
+    if (!cursor.len)
+        *ret_place = (struct place){INT64_MAX, INT64_MAX};
+    return 0;
+}
+
+struct listing {
+    struct scope scope;
+    struct place after; /* only what comes behind it */
+    size_t limit;
+    struct arena *arena;
+    struct knowledge *items;
+    size_t n, cap;
+    struct place last;
+    bool has_more;
+};
+
+static int list_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+{
+    struct listing *listing = arg;
+    (void)n_columns;
+    if (listing->n == listing->limit) {
+        listing->has_more = true;
+        return 1;
+    }
+    listing->items =
+        arena_grow(listing->arena, listing->items, listing->n, &listing->cap, sizeof(*listing->items));
+    if (!listing->items)
+        return err_set(reterr, arena_error(listing->arena), "the answer is larger than a request may hold");
+    struct knowledge *item = &listing->items[listing->n];
+    int err = knowledge_read(columns, listing->arena, &listing->last.row, item, reterr);
+    if (err)
+        return err;
+    listing->last.created_us = item->created_us;
+    listing->n++;
+    return 0;
+}
+
+static int list_items(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    struct listing *listing = arg;
+    struct value params[] = {value_text(listing->scope.tenant), value_text(listing->scope.user),
+                             value_int(listing->after.created_us), value_int(listing->after.row),
+                             value_int((int64_t)listing->limit + 1)};
+    return store_query(
+        txn,
+        "SELECT " KNOWLEDGE_COLUMNS " FROM knowledge WHERE tenant = ?1 AND user_id = ?2 "
+        "AND is_deleted = 0 AND (created_at, row) < (?3, ?4) ORDER BY created_at DESC, row DESC LIMIT ?5",
+        params, 5, list_row, listing, reterr);
+}
+
+int knowledge_list(struct memory *memory, const struct scope *scope, size_t limit, struct str cursor,
+                   struct arena *arena, struct knowledge **ret_items, size_t *ret_n, struct str *ret_cursor,
+                   struct err_info *reterr)
+{
+    struct listing listing = {.limit = limit, .arena = arena};
+    struct str next = STR_LIT("");
+    int err = memory_check_scope(scope, &listing.scope, reterr);
+    if (!err)
+        err = memory_check_limit(limit, reterr);
+    if (!err)
+        err = parse_cursor(&listing.scope, cursor, &listing.after, reterr);
+    if (!err)
+        err = store_read(memory->store, list_items, &listing, reterr);
+    if (err)
+        return err;
+    if (listing.has_more)
+        next = print_cursor(&listing.scope, listing.last, arena);
+    if (arena_error(arena))
+        return err_set(reterr, arena_error(arena), "no memory left for the answer");
+    *ret_items = listing.items;
+    *ret_n = listing.n;
+    *ret_cursor = next;
+    return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory object: the store, the resident index, and the feed by which the index follows the store. A
+ * write is durable in the store first; the index learns of it at the next search, from the store, so that the
+ * two cannot disagree.
+ */
+#include "core/mem.h"
+#include "memory/memory_priv.h"
+
+#include <sodium.h>
+
+struct feeding {
+    struct str tenant, user;
+    int64_t until;
+    search_put_fn put;
+    void *partition;
+};
+
+static int feed_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+{
+    struct feeding *feeding = arg;
+    struct arena arena; /* of the row's tags */
+    struct str *tags = NULL;
+    struct search_doc doc = {.row = memory_int_of(columns[0]), .is_deleted = memory_int_of(columns[1]) != 0};
+    (void)n_columns;
+    arena_init(&arena, 2 * MEMORY_MAX_METADATA_BYTES);
+    int err = memory_parse_tags(columns[4].text, &arena, &tags, &doc.n_tags, reterr);
+    if (!err && arena_error(&arena))
+        err = err_set(reterr, arena_error(&arena), "out of memory while loading the index");
+    if (err)
+        goto done;
+    doc.tags = tags;
+    doc.text = columns[2].text;
+    doc.source = columns[3].text;
+    doc.created_us = memory_int_of(columns[5]);
+    doc.importance = memory_real_of(columns[6]);
+    err = feeding->put(feeding->partition, &doc);
+    if (err)
+        (void)err_set(reterr, err, "the index could not take a row in");
+    else
+        feeding->until = memory_int_of(columns[7]);
+done:
+    arena_done(&arena);
+    return err;
+}
+
+static int load_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    struct feeding *feeding = arg;
+    struct value params[] = {value_text(feeding->tenant), value_text(feeding->user),
+                             value_int(feeding->until)};
+    return store_query(
+        txn,
+        "SELECT row, is_deleted, content, source, tags, created_at, importance, change FROM knowledge "
+        "WHERE tenant = ?1 AND user_id = ?2 AND change > ?3 ORDER BY change, row",
+        params, 3, feed_row, feeding, reterr);
+}
+
+static int feed_load(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
+                     void *partition, int64_t *ret_until, struct err_info *reterr)
+{
+    struct memory *memory = owner;
+    struct feeding feeding = {tenant, user, since, put, partition};
+    int err = store_read(memory->store, load_rows, &feeding, reterr);
+    if (!err)
+        *ret_until = feeding.until;
+    return err;
+}
+
+static uint64_t feed_version(void *owner, struct str tenant, struct str user)
+{
+    struct memory *memory = owner;
+    return store_version(memory->store, tenant, user);
+}
+
+int memory_new(struct store *store, const struct clock *clock, size_t max_index_bytes,
+               struct memory **ret_memory, struct err_info *reterr)
+{
+    if (sodium_init() < 0) /* may be called again and by several threads */
+        return err_set(reterr, ERR_INTERNAL, "no source of random numbers");
+    struct memory *memory = mem_calloc(1, sizeof(*memory));
+    if (!memory)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    memory->store = store;
+    memory->clock = clock;
+    struct search_options options = {.max_bytes = max_index_bytes,
+                                     .language = "en",
+                                     .feed = {.load = feed_load, .version = feed_version, .owner = memory}};
+    int err = search_new(&options, &memory->search, reterr);
+    if (err) {
+        memory_free(memory);
+        return err;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+struct memory *memory_free(struct memory *memory)
+{
+    if (!memory)
+        return NULL;
+    search_free(memory->search);
+    return mem_free(memory);
+}
+
+void memory_describe(struct memory *memory, struct search_stats *ret_stats)
+{
+    search_describe(memory->search, ret_stats);
+}
+
+uint64_t memory_version(const struct memory *memory, const struct scope *scope)
+{
+    struct scope full = memory_scope(scope);
+    return store_version(memory->store, full.tenant, full.user);
+}
