@@ -132,6 +132,10 @@ struct source *source_close(struct source *source);
 const char *source_name(const struct source *source);
 const struct source_ops *source_ops_of(const struct source *source);
 int source_check(struct source *source, int64_t deadline_us, struct buf *ret, struct err_info *reterr);
+/* Prepares what a fetch with these settings would run, without running it; may wait. 0 too for kinds that
+ * prepare nothing. */
+int source_prepare(struct source *source, const struct value *settings, size_t n_binds,
+                   struct err_info *reterr);
 
 /* Starts asking. 0: op will be reported by the loop exactly once. Negative: it could not start, nothing will
  * be reported. Afterwards source_fetch_take gives the result (NULL after a failure) and ends the fetch: call

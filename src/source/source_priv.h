@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the kinds share among themselves: their names for the table in source.c, and the making of results.
+ */
+#ifndef PRECIS_SOURCE_SOURCE_PRIV_H
+#define PRECIS_SOURCE_SOURCE_PRIV_H
+
+#include "source/source.h"
+
+extern const struct source_ops source_conversation;
+extern const struct source_ops source_files;
+extern const struct source_ops source_memory;
+extern const struct source_ops source_preferences;
+extern const struct source_ops source_sql_sqlite;
+extern const struct source_ops source_text;
+
+/* Names the columns; the names are borrowed (string constants). */
+int result_set_columns(struct source_result *result, const char *const *names, size_t n,
+                       struct err_info *reterr);
+/* Makes room for n rows whose values are all NULL; counts none of them in n_rows yet. *ret_values: the same
+ * values, to be written, n_columns a row. */
+int result_make_rows(struct source_result *result, size_t n, struct value **ret_values,
+                     struct err_info *reterr);
+/* The sentence for what the result's arena latched. */
+int result_error(const struct source_result *result, struct err_info *reterr);
+
+/* A setting's text; empty when it is absent. */
+static inline struct str setting_text(const struct value *setting)
+{
+    return setting->type == VALUE_TEXT ? setting->text : (struct str){NULL, 0};
+}
+
+/* The texts of a SETTING_LIST, in the arena; none when it is absent. */
+int setting_list(const struct value *setting, struct arena *arena, struct str **ret_items, size_t *ret_n,
+                 struct err_info *reterr);
+
+#endif

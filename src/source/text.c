@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Kind `text`: what the recipe itself says. It never waits, so it is answered on the asking thread.
+ */
+#include "source/source_priv.h"
+
+static const struct source_setting settings[] = {
+    {"text", SETTING_TEXT, true, NULL, 0, 0, "the text, with {name} for parameters"},
+    {NULL},
+};
+
+static const char *const columns[] = {"text"};
+
+static int fill(struct str text, struct source_result *result, struct err_info *reterr)
+{
+    struct value *values;
+    int res = result_set_columns(result, columns, 1, reterr);
+    if (res < 0 || str_is_empty(text))
+        return res;
+    res = result_make_rows(result, 1, &values, reterr);
+    if (res < 0)
+        return res;
+    values[0] = value_text(arena_copy(&result->arena, text));
+    if (arena_error(&result->arena))
+        return result_error(result, reterr);
+    result->n_rows = 1;
+    return 0;
+}
+
+static int on_start(const struct source_env *env, void *state, const struct source_request *request,
+                    struct source_fetch *fetch, struct err_info *reterr)
+{
+    (void)env;
+    (void)state;
+    struct source_result *result = source_result_new();
+    if (!result)
+        return err_set(reterr, ERR_NOMEM, "not enough memory for the result");
+    int res = fill(setting_text(&request->settings[0]), result, reterr);
+    if (res < 0) {
+        source_result_free(result);
+        return res;
+    }
+    fetch->result = result;
+    return 1;
+}
+
+const struct source_ops source_text = {
+    .kind = "text",
+    .settings = settings,
+    .on_start = on_start,
+};
