@@ -225,8 +225,11 @@ int queue_write(struct queue *queue, store_txn_fn fn, void *arg, struct err_info
     return write.result;
 }
 
-void queue_count(struct queue *queue, uint64_t *ret_commits, uint64_t *ret_writes)
+void queue_describe(struct queue *queue, struct store_info *ret_info)
 {
-    *ret_commits = atomic_load(&queue->n_commits);
-    *ret_writes = atomic_load(&queue->n_writes);
+    ret_info->n_commits = atomic_load(&queue->n_commits);
+    ret_info->n_writes = atomic_load(&queue->n_writes);
+    (void)pthread_mutex_lock(&queue->mutex);
+    ret_info->n_waiting = queue->n_queued;
+    (void)pthread_mutex_unlock(&queue->mutex);
 }

@@ -145,7 +145,7 @@ int store_describe(struct store *store, struct store_info *ret_info, struct err_
     if (r < 0)
         return r;
     if (store->queue)
-        queue_count(store->queue, &info.n_commits, &info.n_writes);
+        queue_describe(store->queue, &info);
     *ret_info = info;
     return 0;
 }

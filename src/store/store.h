@@ -82,6 +82,7 @@ struct store_info {
     char path[512];
     int64_t size_bytes, wal_bytes;
     uint64_t n_commits, n_writes; /* group commits and the writes in them, since open */
+    size_t n_waiting;             /* writes queued at the moment */
 };
 int store_describe(struct store *store, struct store_info *ret_info, struct err_info *reterr);
 

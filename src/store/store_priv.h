@@ -84,6 +84,7 @@ int queue_new(struct store *store, struct queue **ret_queue, struct err_info *re
 /* Runs what is queued, then ends the thread. Accepts NULL; returns NULL. */
 struct queue *queue_free(struct queue *queue);
 int queue_write(struct queue *queue, store_txn_fn fn, void *arg, struct err_info *reterr);
-void queue_count(struct queue *queue, uint64_t *ret_commits, uint64_t *ret_writes);
+/* Fills n_commits, n_writes and n_waiting. */
+void queue_describe(struct queue *queue, struct store_info *ret_info);
 
 #endif

@@ -89,6 +89,9 @@ static inline int fixture_teardown(void **state)
 /* ---- transactions over preferences: user "u", key N
  * ----------------------------------------------------------- */
 
+/* A key as the argument of a transaction. */
+#define KEY(text) ((char[]){text})
+
 static inline int put_key(struct store_txn *txn, const char *key, struct err_info *reterr)
 {
     const struct value params[] = {value_text(str_of(key))};
