@@ -5,6 +5,7 @@
  * two cannot disagree.
  */
 #include "core/mem.h"
+#include "memory/key_cache.h"
 #include "memory/memory_priv.h"
 
 #include <sodium.h>
@@ -87,6 +88,8 @@ int memory_new(struct store *store, const struct clock *clock, size_t max_index_
                                      .language = "en",
                                      .feed = {.load = feed_load, .version = feed_version, .owner = memory}};
     int err = search_new(&options, &memory->search, reterr);
+    if (!err)
+        err = key_cache_new(&memory->keys, reterr);
     if (err) {
         memory_free(memory);
         return err;
@@ -99,6 +102,7 @@ struct memory *memory_free(struct memory *memory)
 {
     if (!memory)
         return NULL;
+    key_cache_free(memory->keys);
     search_free(memory->search);
     return mem_free(memory);
 }

@@ -15,10 +15,13 @@
 #define MEMORY_MAX_JSON_DEPTH  32
 #define MEMORY_ID_RANDOM_CHARS 22 /* base62 digits of 128 bits */
 
+struct key_cache;
+
 struct memory {
     struct store *store;
     const struct clock *clock;
     struct search *search;
+    struct key_cache *keys;
 };
 
 /* prefix ("mem_", at most 9 characters) and 128 random bits in base62, NUL-terminated. */
