@@ -10,14 +10,32 @@
 
 #include "core/arena.h"
 #include "core/civil.h"
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/value.h"
 #include "source/source.h"
 
-#define RECIPE_MAX_STEPS 64 /* resolves and sections together: one bit each in a uint64_t */
+/* Every maximum a recipe can run into. Its text is bounded by YAML_MAX_BYTES. */
+#define RECIPE_MAX_STEPS       64 /* resolves and sections together: one bit each in a uint64_t */
+#define RECIPE_MAX_PARAMS      64
+#define RECIPE_MAX_CHOICES     256
+#define RECIPE_MAX_BINDS       100 /* different placeholders of one statement */
+#define RECIPE_MAX_TOKENS      2000000
+#define RECIPE_MIN_TOKENS      16
+#define RECIPE_MAX_DEADLINE_US (60 * US_PER_SEC)
+#define RECIPE_MAX_LIFETIME_US (366 * 86400 * US_PER_SEC) /* of a cache entry; also the longest `fresh` */
+#define RECIPE_MAX_FINDINGS    200                        /* a file with more is no recipe */
+#define RECIPE_MAX_ARENA_BYTES (16 * 1024 * 1024)
+#define TEMPLATE_MAX_DEPTH     16 /* conditions and repetitions inside each other */
 
-/* ---- references: what :name and {name} may mean
- * ---------------------------------------------------------------- */
+/* What a recipe gets that does not say. */
+#define RECIPE_DEFAULT_TOKENS      4000
+#define RECIPE_DEFAULT_MAX_TOKENS  32000
+#define RECIPE_DEFAULT_TOKENIZER   "approx"
+#define RECIPE_DEFAULT_DEADLINE_US (200 * US_PER_MS)
+#define RECIPE_DEFAULT_LIMIT       20
+
+/* ---- references: what :name and {name} may mean ----------------------------------------------------- */
 
 enum recipe_ref_kind {
     REF_PARAM, /* idx into params */
@@ -36,8 +54,7 @@ struct recipe_ref {
     int64_t offset_us; /* REF_NOW, REF_TODAY */
 };
 
-/* ---- templates
- * ------------------------------------------------------------------------------------------------- */
+/* ---- templates -------------------------------------------------------------------------------------- */
 
 struct template; /* compiled; lives in the recipe's arena */
 
@@ -58,8 +75,13 @@ struct template_scope {
 void template_render(const struct template *template, const struct template_scope *scope,
                      struct arena *scratch, struct buf *buf);
 
-/* ---- the plan
- * -------------------------------------------------------------------------------------------------- */
+/* What a dotted name reaches in a row: the column so named, else the column before a dot with the rest
+ * followed into its JSON (members by name, elements by number; the JSON may also be text that is an object or
+ * array). NULL when there is none. For lookup functions: REF_FIELD and REF_STEP both end here. */
+const struct value *recipe_reach(const struct str *columns, const struct value *values, size_t n,
+                                 struct str name, struct arena *scratch);
+
+/* ---- the plan --------------------------------------------------------------------------------------- */
 
 struct recipe_param {
     struct str name;
@@ -146,11 +168,11 @@ size_t recipe_n_steps(const struct recipe *recipe);
 /* NULL if there is none. */
 const struct recipe_section *recipe_section_find(const struct recipe *recipe, struct str name);
 
-/* ---- loading
- * --------------------------------------------------------------------------------------------------- */
+/* ---- loading ---------------------------------------------------------------------------------------- */
 
 /* All that is wrong with a recipe, in file order. */
 struct recipe_finding {
+    struct str file;
     int line, column;
     struct str message; /* a sentence; says the nearest known name where one is near */
 };
@@ -179,16 +201,20 @@ struct recipe *recipe_unref(struct recipe *recipe);
 /* Names, parameters, sections as JSON: what GET /v1/recipes and `precis recipe show --json` say. */
 void recipe_write_json(const struct recipe *recipe, bool is_full, struct buf *buf);
 
-/* ---- the set a server serves
- * ----------------------------------------------------------------------------------- */
+/* ---- the set a server serves ------------------------------------------------------------------------ */
 
 /* Immutable once loaded; looked up without a lock. */
 struct recipe_book {
+    struct arena arena;
     struct recipe **recipes; /* by name */
     size_t n;
+    struct str
+        *left_out; /* built-in recipes that cannot be served here, each as a sentence with the reason */
+    size_t n_left_out;
 };
-/* Loads every *.yaml of the folders over the built-in recipes (a file of the same recipe name wins). A bad
- * file is an error. */
+/* Loads every *.yaml of the folders over the built-in recipes; a file of the same recipe name wins, and so
+ * does a later folder. A bad file is an error. A built-in recipe that names a connection the configuration
+ * does not have is left out. */
 int recipe_book_load(const char *const *folders, size_t n_folders,
                      const struct recipe_connection *connections, size_t n_connections,
                      struct recipe_book *ret_book, struct recipe_report *report, struct err_info *reterr);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Times as a reader wants them: in the scope's zone, with the weekday, without seconds. A date without a time
+ * of day is that day everywhere and is never shifted by a zone.
+ */
+#include "recipe/recipe_priv.h"
+
+#define US_PER_MINUTE (60 * US_PER_SEC)
+#define US_PER_HOUR   (60 * US_PER_MINUTE)
+#define US_PER_DAY    (24 * US_PER_HOUR)
+
+/* Numbers beyond this are milliseconds since 1970, not seconds (it is the year 5138 in seconds). */
+#define MAX_EPOCH_SECONDS INT64_C(100000000000)
+/* Years 1 to 9999: what civil time can say and what calendars hold. */
+#define MIN_TIME_US (INT64_C(-62135596800) * US_PER_SEC)
+#define MAX_TIME_US (INT64_C(253402300799) * US_PER_SEC)
+
+static bool read_number_time(int64_t number, int64_t *ret_us)
+{
+    bool is_ms = number > MAX_EPOCH_SECONDS || number < -MAX_EPOCH_SECONDS;
+    int64_t factor = is_ms ? US_PER_MS : US_PER_SEC;
+
+    if (number > MAX_TIME_US / factor || number < MIN_TIME_US / factor)
+        return false;
+    *ret_us = number * factor;
+    return true;
+}
+
+static bool read_time(struct value value, int64_t *ret_us, bool *ret_is_date)
+{
+    *ret_is_date = false;
+    switch (value.type) {
+    case VALUE_TIME:
+        *ret_us = value.time_us;
+        break;
+    case VALUE_TEXT:
+        if (civil_parse(str_trim(value.text), ret_us, ret_is_date) < 0)
+            return false;
+        break;
+    case VALUE_INT:
+        return read_number_time(value.integer, ret_us);
+    case VALUE_REAL:
+        if (!(value.real > -1e15 && value.real < 1e15))
+            return false;
+        return read_number_time((int64_t)value.real, ret_us);
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_DECIMAL:
+    case VALUE_JSON:
+        return false;
+    }
+    return *ret_us >= MIN_TIME_US && *ret_us <= MAX_TIME_US;
+}
+
+static const char *weekday_name(int weekday)
+{
+    static const char *const names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                        "Thursday", "Friday", "Saturday"};
+
+    return names[weekday % 7];
+}
+
+static const char *month_name(int month)
+{
+    static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+    return names[(month + 11) % 12];
+}
+
+enum time_parts { SHOW_DATE = 1, SHOW_TIME = 2, SHOW_WEEKDAY = 4 };
+
+static struct value print_time(const struct filter_call *call, unsigned parts)
+{
+    struct civil civil;
+    int64_t time_us;
+    bool is_date;
+    struct buf buf;
+
+    if (!read_time(call->in, &time_us, &is_date))
+        return call->in;
+    if (is_date && parts == SHOW_TIME)
+        return value_null();
+    civil_from_us(time_us, is_date ? NULL : call->scope->zone, &civil);
+    buf_init(&buf, 64);
+    if (parts & SHOW_DATE)
+        buf_printf(&buf, "%.3s %d %s %d", weekday_name(civil.weekday), civil.day, month_name(civil.month),
+                   civil.year);
+    if ((parts & SHOW_TIME) && !is_date)
+        buf_printf(&buf, "%s%02d:%02d", buf.len ? " " : "", civil.hour, civil.minute);
+    if (parts & SHOW_WEEKDAY)
+        buf_append_text(&buf, weekday_name(civil.weekday));
+    return value_text(buf_into_arena(&buf, call->arena));
+}
+
+struct value filter_date(const struct filter_call *call)
+{
+    return print_time(call, SHOW_DATE);
+}
+
+struct value filter_time(const struct filter_call *call)
+{
+    return print_time(call, SHOW_TIME);
+}
+
+struct value filter_datetime(const struct filter_call *call)
+{
+    return print_time(call, SHOW_DATE | SHOW_TIME);
+}
+
+struct value filter_weekday(const struct filter_call *call)
+{
+    return print_time(call, SHOW_WEEKDAY);
+}
+
+/* The largest unit that fits at least once (days from 24 hours, weeks from 14 days, months from 60, years
+ * from 730). */
+static void print_span(int64_t span_us, struct buf *buf)
+{
+    static const struct {
+        int64_t from_us, unit_us;
+        const char *name;
+    } units[] = {
+        {730 * US_PER_DAY, 365 * US_PER_DAY, "year"}, {60 * US_PER_DAY, 30 * US_PER_DAY, "month"},
+        {14 * US_PER_DAY, 7 * US_PER_DAY, "week"},    {US_PER_DAY, US_PER_DAY, "day"},
+        {US_PER_HOUR, US_PER_HOUR, "hour"},           {0, US_PER_MINUTE, "minute"},
+    };
+    size_t i = 0;
+    int64_t n;
+
+    while (span_us < units[i].from_us)
+        i++;
+    n = span_us / units[i].unit_us;
+    buf_printf(buf, "%lld %s%s", (long long)n, units[i].name, n == 1 ? "" : "s");
+}
+
+/* Today's date in the zone, as the UTC midnight that a date without a time is read as. */
+static int64_t today_us(const struct template_scope *scope)
+{
+    struct civil civil;
+
+    civil_from_us(scope->now_us, scope->zone, &civil);
+    civil.hour = civil.minute = civil.second = civil.us = 0;
+    return civil_to_us(&civil, NULL);
+}
+
+struct value filter_ago(const struct filter_call *call)
+{
+    int64_t time_us;
+    int64_t age_us;
+    bool is_date;
+    struct buf buf;
+
+    if (!read_time(call->in, &time_us, &is_date))
+        return call->in;
+    age_us = (is_date ? today_us(call->scope) : call->scope->now_us) - time_us;
+    if (is_date && age_us == 0)
+        return value_text(STR_LIT("today"));
+    if (is_date && age_us == US_PER_DAY)
+        return value_text(STR_LIT("yesterday"));
+    if (is_date && age_us == -US_PER_DAY)
+        return value_text(STR_LIT("tomorrow"));
+    if (age_us > -US_PER_MINUTE && age_us < US_PER_MINUTE)
+        return value_text(STR_LIT("just now"));
+    buf_init(&buf, 64);
+    if (age_us < 0)
+        buf_append_text(&buf, "in ");
+    print_span(age_us < 0 ? -age_us : age_us, &buf);
+    if (age_us > 0)
+        buf_append_text(&buf, " ago");
+    return value_text(buf_into_arena(&buf, call->arena));
+}
