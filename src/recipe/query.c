@@ -127,15 +127,20 @@ static size_t offset_length(const struct scanner *scanner, size_t from)
     return n - from;
 }
 
-/* Length of the placeholder's name behind its colon. */
+/* A dot that goes on with the name: what follows is a column. */
+static bool is_dot(const struct scanner *scanner, size_t at)
+{
+    return peek(scanner, at) == '.' && (is_letter(peek(scanner, at + 1)) || is_digit(peek(scanner, at + 1)));
+}
+
+/* Length of the placeholder's name behind its colon: "user.location", "watchlist[].symbol", "now - 1h". */
 static size_t name_length(const struct scanner *scanner)
 {
     struct str name;
     size_t n = 1;
 
-    while (is_letter(peek(scanner, n)) || is_digit(peek(scanner, n)) ||
-           (peek(scanner, n) == '.' && (is_letter(peek(scanner, n + 1)) || is_digit(peek(scanner, n + 1)))))
-        n++;
+    while (is_letter(peek(scanner, n)) || is_digit(peek(scanner, n)) || is_dot(scanner, n))
+        n += str_starts_with(str_slice(scanner->sql, scanner->pos + n + 1, 3), STR_LIT("[].")) ? 3 : 1;
     name = str_slice(scanner->sql, scanner->pos + 1, n - 1);
     if (str_is(name, "now") || str_is(name, "today"))
         n += offset_length(scanner, n);
@@ -144,7 +149,7 @@ static size_t name_length(const struct scanner *scanner)
 
 static bool is_same_ref(const struct recipe_ref *a, const struct recipe_ref *b)
 {
-    return a->kind == b->kind && a->idx == b->idx && a->offset_us == b->offset_us &&
+    return a->kind == b->kind && a->idx == b->idx && a->is_list == b->is_list && a->offset_us == b->offset_us &&
            str_eq(a->column, b->column);
 }
 

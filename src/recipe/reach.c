@@ -96,35 +96,3 @@ bool value_is_absent(const struct value *value)
     text = str_trim(value->text);
     return str_is(text, "null") || str_is(text, "[]") || str_is(text, "{}") || str_is(text, "");
 }
-
-static const struct value *reach_into(const struct value *column, struct str path, struct arena *scratch)
-{
-    struct json *root = value_parse_json(column);
-    const struct json *node = json_reach(root, path);
-    struct value *value = NULL;
-
-    if (node) {
-        value = arena_alloc(scratch, sizeof *value);
-        if (value)
-            *value = value_of_json(node, scratch);
-    }
-    json_free(root);
-    return value;
-}
-
-const struct value *recipe_reach(const struct str *columns, const struct value *values, size_t n,
-                                 struct str name, struct arena *scratch)
-{
-    const char *dot = name.len ? memchr(name.ptr, '.', name.len) : NULL;
-    size_t n_head = dot ? (size_t)(dot - name.ptr) : 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (str_eq(columns[i], name))
-            return &values[i];
-    }
-    for (size_t i = 0; dot && i < n; i++) {
-        if (str_eq(columns[i], str_make(name.ptr, n_head)))
-            return reach_into(&values[i], str_slice(name, n_head + 1, SIZE_MAX), scratch);
-    }
-    return NULL;
-}

@@ -52,6 +52,7 @@ struct recipe_ref {
     size_t idx;
     struct str column; /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
     int64_t offset_us; /* REF_NOW, REF_TODAY */
+    bool is_list;      /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
 };
 
 /* ---- templates -------------------------------------------------------------------------------------- */
@@ -74,12 +75,6 @@ struct template_scope {
  * space is left out whole. Errors latch in buf and scratch. */
 void template_render(const struct template *template, const struct template_scope *scope,
                      struct arena *scratch, struct buf *buf);
-
-/* What a dotted name reaches in a row: the column so named, else the column before a dot with the rest
- * followed into its JSON (members by name, elements by number; the JSON may also be text that is an object or
- * array). NULL when there is none. For lookup functions: REF_FIELD and REF_STEP both end here. */
-const struct value *recipe_reach(const struct str *columns, const struct value *values, size_t n,
-                                 struct str name, struct arena *scratch);
 
 /* ---- the plan --------------------------------------------------------------------------------------- */
 

@@ -210,6 +210,11 @@ void load_settings(struct load *load, const struct yaml_node *map, struct recipe
 /* Complains of steps that wait for each other. */
 void check_cycles(struct load *load);
 
+/* As recipe_load, and says whether unknown connections are all that is wrong. */
+int recipe_load_counting(struct str text, const char *file, const struct recipe_connection *connections,
+                         size_t n_connections, struct recipe **ret_recipe, struct recipe_report *report,
+                         bool *ret_only_connections, struct err_info *reterr);
+
 int report_sort_and_tell(struct load *load, struct err_info *reterr);
 
 #endif

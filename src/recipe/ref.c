@@ -151,12 +151,15 @@ static int resolve_request(const struct names *names, struct str text, struct re
 {
     const char *dot = text.len ? memchr(text.ptr, '.', text.len) : NULL;
     struct str head = dot ? str_make(text.ptr, (size_t)(dot - text.ptr)) : text;
+    bool is_list = head.len > 2 && str_is(str_slice(head, head.len - 2, 2), "[]");
     struct str column = dot ? str_slice(text, head.len + 1, SIZE_MAX) : str_make(NULL, 0);
     int r = resolve_time(names, text, ret_ref, reterr);
     size_t idx;
 
     if (r <= 0)
         return r;
+    if (is_list)
+        head.len -= 2;
     if (str_is(text, "query")) {
         *ret_ref = (struct recipe_ref){.kind = REF_QUERY};
         return 0;
@@ -174,7 +177,7 @@ static int resolve_request(const struct names *names, struct str text, struct re
             return err_set(reterr, ERR_INVALID, "'%.*s' is a step: name one of its columns, such as %.*s.id",
                            STR_ARG(head), STR_ARG(head));
         need_step(names, idx);
-        *ret_ref = (struct recipe_ref){.kind = REF_STEP, .idx = idx, .column = column};
+        *ret_ref = (struct recipe_ref){.kind = REF_STEP, .idx = idx, .column = column, .is_list = is_list};
         return 0;
     }
     if (str_is(text, "user_id")) {
@@ -188,13 +191,17 @@ static int resolve_request(const struct names *names, struct str text, struct re
 static bool is_column(const struct names *names, struct str text)
 {
     const char *dot = memchr(text.ptr, '.', text.len);
+    size_t n_head;
     size_t idx;
 
     if (names->mode != NAMES_ROW)
         return false;
     if (!dot)
         return true;
-    idx = ref_step_find(names->recipe, str_make(text.ptr, (size_t)(dot - text.ptr)));
+    n_head = (size_t)(dot - text.ptr);
+    if (n_head > 2 && memcmp(dot - 2, "[]", 2) == 0)
+        n_head -= 2;
+    idx = ref_step_find(names->recipe, str_make(text.ptr, n_head));
     return idx == SIZE_MAX || idx == names->self;
 }
 

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resolves and sections from YAML: the keys that all of them have in one table, those of the source's kind from its own.
+ */
+#include "recipe/recipe_priv.h"
+
+#include <math.h>
+
+/* One step while it is read. */
+struct reading {
+    struct recipe_step *step;
+    struct recipe_section *section; /* NULL for a resolve */
+    struct names names;             /* in statements, settings, conditions, `empty` */
+};
+
+static struct recipe_section *section_of(void *target)
+{
+    return ((struct reading *)target)->section;
+}
+
+static void read_done(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load;
+    (void)node;
+    (void)target; /* read before, because others depend on it */
+}
+
+static void read_title(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct str title;
+
+    if (!load_text(load, node, "title", &title))
+        return;
+    if (memchr(title.ptr ? title.ptr : "", '\n', title.len))
+        load_complain(load, node->line, node->column, "'title' must be one line");
+    else
+        section_of(target)->title = str_trim(title);
+}
+
+static void read_when(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+
+    load_conditions(load, node, &reading->names, reading->step);
+}
+
+static void read_timeout(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+
+    (void)load_duration(load, node, "timeout", US_PER_MS, RECIPE_MAX_DEADLINE_US, &reading->step->timeout_us);
+}
+
+static void read_required(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+
+    (void)load_bool(load, node, "required", &reading->step->is_required);
+}
+
+static void read_require(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+
+    (void)load_bool(load, node, "require", &reading->step->is_required);
+}
+
+static void read_budget_min(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_int(load, node, "min", 0, RECIPE_MAX_TOKENS, &section_of(target)->min_tokens);
+}
+
+static void read_budget_max(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_int(load, node, "max", 1, RECIPE_MAX_TOKENS, &section_of(target)->max_tokens);
+}
+
+static void read_budget(struct load *load, const struct yaml_node *node, void *target)
+{
+    static const struct load_key keys[] = {{"min", read_budget_min}, {"max", read_budget_max}, {NULL, NULL}};
+    struct recipe_section *section = section_of(target);
+
+    if (!load_expect(load, node, "budget", YAML_MAP))
+        return;
+    load_map(load, node, keys, target);
+    if (section->min_tokens > section->max_tokens)
+        load_complain(load, node->line, node->column, "the budget's min (%lld) is more than its max (%lld)",
+                      (long long)section->min_tokens, (long long)section->max_tokens);
+}
+
+static void read_limit(struct load *load, const struct yaml_node *node, void *target)
+{
+    int64_t limit;
+
+    if (load_int(load, node, "limit", 1, SOURCE_MAX_ROWS, &limit))
+        section_of(target)->limit = (size_t)limit;
+}
+
+static void read_item(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+    struct names names = reading->names;
+
+    names.mode = NAMES_ROW;
+    if (load_expect(load, node, "item", YAML_SCALAR))
+        reading->section->item = load_template(load, node, &names);
+}
+
+static void read_empty(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+
+    if (load_expect(load, node, "empty", YAML_SCALAR))
+        reading->section->empty = load_template(load, node, &reading->names);
+}
+
+static void read_stable(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_bool(load, node, "stable", &section_of(target)->is_stable);
+}
+
+static void read_dedupe(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_bool(load, node, "dedupe", &section_of(target)->is_deduplicated);
+}
+
+static void read_shorten(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_bool(load, node, "shorten", &section_of(target)->may_shorten);
+}
+
+static void read_order(struct load *load, const struct yaml_node *node, void *target)
+{
+    static const char *const orders[] = {
+        [ORDER_RANKED] = "ranked", [ORDER_REVERSED] = "reversed", [ORDER_TIME] = "time"};
+    struct str name;
+
+    if (!load_text(load, node, "order", &name))
+        return;
+    for (size_t i = 0; i < 3; i++) {
+        if (str_is(name, orders[i])) {
+            section_of(target)->order = (enum recipe_order)i;
+            return;
+        }
+    }
+    load_complain(load, node->line, node->column, "'order' must be ranked, reversed or time, not '%.*s'",
+                  STR_ARG(str_slice(name, 0, 60)));
+}
+
+static void read_fresh(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_duration(load, node, "fresh", US_PER_SEC, RECIPE_MAX_LIFETIME_US, &section_of(target)->fresh_us);
+}
+
+static void read_time_column(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_text(load, node, "time", &section_of(target)->time_column);
+}
+
+static void read_id_column(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_text(load, node, "id", &section_of(target)->id_column);
+}
+
+static void read_min_score(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_real(load, node, "min_score", 0, 1, &section_of(target)->min_score);
+}
+
+static const struct load_key resolve_keys[] = {
+    {"from", read_done}, {"when", read_when}, {"timeout", read_timeout}, {"required", read_required}, {NULL, NULL}};
+
+static const struct load_key section_keys[] = {{"name", read_done},
+                                               {"title", read_title},
+                                               {"from", read_done},
+                                               {"when", read_when},
+                                               {"timeout", read_timeout},
+                                               {"budget", read_budget},
+                                               {"limit", read_limit},
+                                               {"item", read_item},
+                                               {"empty", read_empty},
+                                               {"stable", read_stable},
+                                               {"dedupe", read_dedupe},
+                                               {"shorten", read_shorten},
+                                               {"order", read_order},
+                                               {"fresh", read_fresh},
+                                               {"time", read_time_column},
+                                               {"id", read_id_column},
+                                               {"min_score", read_min_score},
+                                               {"require", read_require},
+                                               {NULL, NULL}};
+
+static void set_defaults(struct recipe_section *section)
+{
+    const char *kind = section->step.ops ? section->step.ops->kind : "";
+    bool is_memory = strcmp(kind, "memory") == 0;
+    bool is_conversation = strcmp(kind, "conversation") == 0;
+
+    section->limit = RECIPE_DEFAULT_LIMIT;
+    section->max_tokens = INT64_MAX;
+    section->is_deduplicated = is_memory;
+    section->may_shorten = is_memory || is_conversation || strcmp(kind, "files") == 0;
+    section->order = is_conversation ? ORDER_REVERSED : ORDER_RANKED;
+}
+
+/* As load_map, but keys may also be settings of the step's kind. Without a kind nobody knows which are. */
+static void load_keys(struct load *load, const struct yaml_node *map, const struct load_key *keys,
+                      struct reading *reading)
+{
+    const struct source_setting *settings = reading->step->ops ? reading->step->ops->settings : NULL;
+    const char *known[128];
+    size_t n_keys = 0;
+    size_t n = 0;
+
+    for (; keys[n_keys].name; n_keys++)
+        known[n++] = keys[n_keys].name;
+    for (size_t i = 0; settings && settings[i].name && n < 128; i++)
+        known[n++] = settings[i].name;
+    for (size_t i = 0; i < map->n; i++) {
+        size_t k = 0;
+
+        while (k < n && !str_is(map->keys[i].name, known[k]))
+            k++;
+        if (k < n_keys)
+            keys[k].read(load, map->items[i], reading);
+        else if (k == n && reading->step->ops)
+            load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name, known, n);
+    }
+}
+
+static void load_step(struct load *load, const struct yaml_node *node, size_t idx, struct recipe_step *step,
+                      struct recipe_section *section)
+{
+    const struct yaml_node *from = yaml_get(node, "from");
+    struct reading reading = {
+        .step = step,
+        .section = section,
+        .names = {.recipe = load->recipe, .self = idx, .mode = NAMES_REQUEST, .needs = &step->needs}};
+
+    step->timeout_us = INT64_MAX;
+    if (!load_expect(load, node, section ? "sections" : "resolve", YAML_MAP))
+        return;
+    if (from)
+        load_from(load, from, step);
+    else
+        load_complain(load, step->line, step->column, "'%.*s' needs 'from': a connection or a built-in kind",
+                      STR_ARG(step->name));
+    if (section)
+        set_defaults(section);
+    load_keys(load, node, section ? section_keys : resolve_keys, &reading);
+    if (step->ops)
+        load_settings(load, node, step, &reading.names);
+}
+
+void load_steps(struct load *load, const struct yaml_node *resolves, const struct yaml_node *sections)
+{
+    struct recipe *recipe = load->recipe;
+
+    for (size_t i = 0; i < recipe->n_resolves; i++)
+        load_step(load, resolves->items[i], i, &recipe->resolves[i], NULL);
+    for (size_t i = 0; i < recipe->n_sections; i++)
+        load_step(load, sections->items[i], recipe->n_resolves + i, &recipe->sections[i].step, &recipe->sections[i]);
+}
