@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The recipes a server knows: those built in, and over them those of the folders that the configuration names.
+ * The recipes a server knows: those built in, and over them those of the folders that the configuration
+ * names.
  */
 #include "recipe/recipe_priv.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BOOK_MAX_RECIPES     1000
 #define BOOK_MAX_ARENA_BYTES (4 * 1024 * 1024)
 
 extern const struct embedded_file recipe_builtin_files[];
@@ -55,7 +55,8 @@ void recipe_book_done(struct recipe_book *book)
 
 /* Takes the recipe into its place by name. One that is there already goes, unless it is of the same folder
  * (`folder` "" for the built-in ones): then the two are an error. */
-static int add_recipe(struct binding *binding, struct recipe *recipe, const char *folder, struct err_info *reterr)
+static int add_recipe(struct binding *binding, struct recipe *recipe, const char *folder,
+                      struct err_info *reterr)
 {
     struct recipe_book *book = &binding->book;
     struct recipe **recipes;
@@ -67,9 +68,11 @@ static int add_recipe(struct binding *binding, struct recipe *recipe, const char
     if (at < book->n && str_eq(book->recipes[at]->name, recipe->name)) {
         struct recipe *old = book->recipes[at];
 
-        if (n_folder > 0 && str_starts_with(old->file, str_make(folder, n_folder))) {
-            int r = err_set_field(reterr, ERR_INVALID, recipe->file.ptr, "recipe '%.*s' stands in %.*s already",
-                                  STR_ARG(recipe->name), STR_ARG(old->file));
+        if (n_folder > 0 && str_starts_with(old->file, str_make(folder, n_folder)) &&
+            old->file.ptr[n_folder] == '/') {
+            int r =
+                err_set_field(reterr, ERR_INVALID, recipe->file.ptr, "recipe '%.*s' stands in %.*s already",
+                              STR_ARG(recipe->name), STR_ARG(old->file));
 
             recipe_unref(recipe);
             return r;
@@ -113,8 +116,8 @@ static int add_builtin(struct binding *binding, const struct embedded_file *file
     struct recipe *recipe;
     struct err_info err = {0};
     bool only_connections;
-    int r = recipe_load_counting(embedded_text(file), file->name, binding->connections, binding->n_connections, &recipe,
-                                 &report, &only_connections, &err);
+    int r = recipe_load_counting(embedded_text(file), file->name, binding->connections,
+                                 binding->n_connections, &recipe, &report, &only_connections, &err);
 
     recipe_report_done(&report);
     if (r == 0)
@@ -169,25 +172,61 @@ static int add_file(struct binding *binding, const char *folder, const char *nam
     return r;
 }
 
-static int is_recipe_file(const struct dirent *entry)
+static bool is_recipe_file(const char *name)
 {
-    size_t n = strlen(entry->d_name);
+    size_t n = strlen(name);
 
-    return entry->d_name[0] != '.' && n > 5 && strcmp(entry->d_name + n - 5, ".yaml") == 0;
+    return name[0] != '.' && n > 5 && strcmp(name + n - 5, ".yaml") == 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of the folder's recipe files, sorted. */
+static int list_folder(const char *folder, struct arena *arena, char ***ret_names, size_t *ret_n,
+                       struct err_info *reterr)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    char **names = NULL;
+    size_t n = 0;
+    size_t cap = 0;
+
+    if (!dir)
+        return err_set_field(reterr, ERR_IO, folder, "cannot read the recipe folder %s: %s", folder,
+                             strerror(errno));
+    while (!arena_error(arena) && (entry = readdir(dir))) {
+        if (!is_recipe_file(entry->d_name))
+            continue;
+        names = arena_grow(arena, names, n, &cap, sizeof *names);
+        if (names)
+            names[n++] = arena_strdup(arena, str_of(entry->d_name));
+    }
+    (void)closedir(dir);
+    if (arena_error(arena))
+        return err_set_field(reterr, arena_error(arena), folder, "there are too many files in %s", folder);
+    if (n > 0)
+        qsort(names, n, sizeof *names, compare_names);
+    *ret_names = names;
+    *ret_n = n;
+    return 0;
 }
 
 /* All files are read even when one is bad, so that the report has them all; the first error is told. */
 static int add_folder(struct binding *binding, const char *folder, struct err_info *reterr)
 {
-    struct dirent **entries = NULL;
-    int n = scandir(folder, &entries, is_recipe_file, alphasort);
-    int first_error = 0;
+    struct arena arena;
+    char **names = NULL;
+    size_t n = 0;
+    int first_error;
 
-    if (n < 0)
-        return err_set_field(reterr, ERR_IO, folder, "cannot read the recipe folder %s: %s", folder, strerror(errno));
-    for (int i = 0; i < n; i++) {
+    arena_init(&arena, BOOK_MAX_ARENA_BYTES);
+    first_error = list_folder(folder, &arena, &names, &n, reterr);
+    for (size_t i = 0; i < n; i++) {
         struct err_info err = {0};
-        int r = add_file(binding, folder, entries[i]->d_name, &err);
+        int r = add_file(binding, folder, names[i], &err);
 
         if (r < 0 && first_error == 0) {
             first_error = r;
@@ -195,15 +234,13 @@ static int add_folder(struct binding *binding, const char *folder, struct err_in
                 *reterr = err;
         }
     }
-    while (n > 0)
-        (free)(entries[--n]); /* scandir's, not ours: they never came from mem_alloc */
-    (free)(entries);
+    arena_done(&arena);
     return first_error;
 }
 
-int recipe_book_load(const char *const *folders, size_t n_folders, const struct recipe_connection *connections,
-                     size_t n_connections, struct recipe_book *ret_book, struct recipe_report *report,
-                     struct err_info *reterr)
+int recipe_book_load(const char *const *folders, size_t n_folders,
+                     const struct recipe_connection *connections, size_t n_connections,
+                     struct recipe_book *ret_book, struct recipe_report *report, struct err_info *reterr)
 {
     struct binding binding = {.connections = connections, .n_connections = n_connections, .report = report};
     int r = 0;

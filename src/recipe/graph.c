@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The graph of steps: who waits for whom. A step that would wait for itself is an error that names the way round.
+ * The graph of steps: who waits for whom. A step that would wait for itself is an error that names the way
+ * round.
  */
 #include "recipe/recipe_priv.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loader: a recipe's YAML into a checked plan. First the names of all parameters and steps, then everything that may
- * refer to them, then the graph. Nothing stops at the first error; the report gets them all. Executes nothing.
+ * The loader: a recipe's YAML into a checked plan. First the names of all parameters and steps, then
+ * everything that may refer to them, then the graph. Nothing stops at the first error; the report gets them
+ * all. Executes nothing.
  */
 #include "recipe/recipe_priv.h"
 
@@ -76,8 +77,10 @@ static void read_tokenizer(struct load *load, const struct yaml_node *node, void
 
 static void read_budget(struct load *load, const struct yaml_node *node, void *target)
 {
-    static const struct load_key keys[] = {
-        {"tokens", read_budget_tokens}, {"max", read_budget_max}, {"tokenizer", read_tokenizer}, {NULL, NULL}};
+    static const struct load_key keys[] = {{"tokens", read_budget_tokens},
+                                           {"max", read_budget_max},
+                                           {"tokenizer", read_tokenizer},
+                                           {NULL, NULL}};
     struct recipe *recipe = target;
 
     if (!load_expect(load, node, "budget", YAML_MAP))
@@ -85,10 +88,12 @@ static void read_budget(struct load *load, const struct yaml_node *node, void *t
     recipe->max_budget_tokens = 0;
     load_map(load, node, keys, recipe);
     if (recipe->max_budget_tokens == 0)
-        recipe->max_budget_tokens = recipe->budget_tokens > RECIPE_DEFAULT_MAX_TOKENS ? recipe->budget_tokens
-                                                                                       : RECIPE_DEFAULT_MAX_TOKENS;
+        recipe->max_budget_tokens = recipe->budget_tokens > RECIPE_DEFAULT_MAX_TOKENS
+                                        ? recipe->budget_tokens
+                                        : RECIPE_DEFAULT_MAX_TOKENS;
     if (recipe->budget_tokens > recipe->max_budget_tokens)
-        load_complain(load, node->line, node->column, "the budget's tokens (%lld) are more than its max (%lld)",
+        load_complain(load, node->line, node->column,
+                      "the budget's tokens (%lld) are more than its max (%lld)",
                       (long long)recipe->budget_tokens, (long long)recipe->max_budget_tokens);
 }
 
@@ -100,17 +105,20 @@ static void read_deadline(struct load *load, const struct yaml_node *node, void 
 
 static void read_cache_ttl(struct load *load, const struct yaml_node *node, void *target)
 {
-    (void)load_duration(load, node, "ttl", 0, RECIPE_MAX_LIFETIME_US, &((struct recipe *)target)->cache_ttl_us);
+    (void)load_duration(load, node, "ttl", 0, RECIPE_MAX_LIFETIME_US,
+                        &((struct recipe *)target)->cache_ttl_us);
 }
 
 static void read_cache_stale(struct load *load, const struct yaml_node *node, void *target)
 {
-    (void)load_duration(load, node, "stale", 0, RECIPE_MAX_LIFETIME_US, &((struct recipe *)target)->cache_stale_us);
+    (void)load_duration(load, node, "stale", 0, RECIPE_MAX_LIFETIME_US,
+                        &((struct recipe *)target)->cache_stale_us);
 }
 
 static void read_cache(struct load *load, const struct yaml_node *node, void *target)
 {
-    static const struct load_key keys[] = {{"ttl", read_cache_ttl}, {"stale", read_cache_stale}, {NULL, NULL}};
+    static const struct load_key keys[] = {
+        {"ttl", read_cache_ttl}, {"stale", read_cache_stale}, {NULL, NULL}};
 
     if (load_expect(load, node, "cache", YAML_MAP))
         load_map(load, node, keys, target);
@@ -129,8 +137,9 @@ static void read_zone(struct load *load, const struct yaml_node *node)
     if (ref_resolve(&names, text, &ref, &err) < 0)
         load_complain(load, node->line, node->column, "%s", err.message);
     else if (ref.kind != REF_PARAM && ref.kind != REF_STEP)
-        load_complain(load, node->line, node->column,
-                      "'zone' must name a parameter or a column that holds a time zone, such as user.timezone");
+        load_complain(
+            load, node->line, node->column,
+            "'zone' must name a parameter or a column that holds a time zone, such as user.timezone");
     else
         load->recipe->zone = ref;
 }
@@ -148,7 +157,8 @@ static void set_defaults(struct recipe *recipe)
 static void set_version(struct recipe *recipe, struct str text)
 {
     static const char hex[] = "0123456789abcdef";
-    uint64_t halves[2] = {str_hash(text, UINT64_C(0x7072656369732d31)), str_hash(text, UINT64_C(0x7072656369732d32))};
+    uint64_t halves[2] = {str_hash(text, UINT64_C(0x7072656369732d31)),
+                          str_hash(text, UINT64_C(0x7072656369732d32))};
 
     for (size_t i = 0; i < 32; i++)
         recipe->version[i] = hex[(halves[i / 16] >> (60 - 4 * (i % 16))) & 15];
@@ -157,10 +167,11 @@ static void set_version(struct recipe *recipe, struct str text)
 
 static void load_root(struct load *load, const struct yaml_node *root)
 {
-    static const struct load_key keys[] = {
-        {"recipe", read_name},     {"about", read_about}, {"params", read_nothing},  {"budget", read_budget},
-        {"deadline", read_deadline}, {"cache", read_cache}, {"zone", read_nothing},    {"resolve", read_nothing},
-        {"sections", read_nothing}, {NULL, NULL}};
+    static const struct load_key keys[] = {{"recipe", read_name},       {"about", read_about},
+                                           {"params", read_nothing},    {"budget", read_budget},
+                                           {"deadline", read_deadline}, {"cache", read_cache},
+                                           {"zone", read_nothing},      {"resolve", read_nothing},
+                                           {"sections", read_nothing},  {NULL, NULL}};
     const struct yaml_node *params = yaml_get(root, "params");
     const struct yaml_node *zone = yaml_get(root, "zone");
 
@@ -205,7 +216,8 @@ static int run_load(struct load *load, struct err_info *reterr)
     if (r < 0) {
         note_yaml_error(load, &err);
     } else if (root->kind != YAML_MAP) {
-        load_complain(load, root->line, root->column, "a recipe is a map of keys, not a %s", yaml_kind_name(root));
+        load_complain(load, root->line, root->column, "a recipe is a map of keys, not a %s",
+                      yaml_kind_name(root));
     } else {
         set_defaults(recipe);
         set_version(recipe, load->text);
@@ -213,7 +225,8 @@ static int run_load(struct load *load, struct err_info *reterr)
         load_root(load, root);
     }
     if (arena_error(&recipe->arena))
-        return err_set(reterr, arena_error(&recipe->arena), "%s needs more memory than there is for it", load->file);
+        return err_set(reterr, arena_error(&recipe->arena), "%s needs more memory than there is for it",
+                       load->file);
     return report_sort_and_tell(load, reterr);
 }
 
@@ -246,10 +259,12 @@ int recipe_load_counting(struct str text, const char *file, const struct recipe_
     return r;
 }
 
-int recipe_load(struct str text, const char *file, const struct recipe_connection *connections, size_t n_connections,
-                struct recipe **ret_recipe, struct recipe_report *report, struct err_info *reterr)
+int recipe_load(struct str text, const char *file, const struct recipe_connection *connections,
+                size_t n_connections, struct recipe **ret_recipe, struct recipe_report *report,
+                struct err_info *reterr)
 {
     bool only_connections;
 
-    return recipe_load_counting(text, file, connections, n_connections, ret_recipe, report, &only_connections, reterr);
+    return recipe_load_counting(text, file, connections, n_connections, ret_recipe, report, &only_connections,
+                                reterr);
 }

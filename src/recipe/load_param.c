@@ -58,7 +58,8 @@ static void load_choices(struct load *load, const struct yaml_node *node, struct
         return;
     }
     if (node->n == 0 || node->n > RECIPE_MAX_CHOICES) {
-        load_complain(load, node->line, node->column, "'choices' must have 1 to %d texts", RECIPE_MAX_CHOICES);
+        load_complain(load, node->line, node->column, "'choices' must have 1 to %d texts",
+                      RECIPE_MAX_CHOICES);
         return;
     }
     choices = arena_calloc(&load->recipe->arena, node->n, sizeof *choices);
@@ -75,7 +76,8 @@ static void load_default(struct load *load, const struct yaml_node *node, struct
     const char *known[RECIPE_MAX_CHOICES];
 
     if (param->is_required)
-        load_complain(load, node->line, node->column, "a required parameter needs no default: leave one of them out");
+        load_complain(load, node->line, node->column,
+                      "a required parameter needs no default: leave one of them out");
     param->has_fallback = load_value(load, node, "default", param->type, &param->fallback);
     if (!param->has_fallback || param->n_choices == 0)
         return;
@@ -84,7 +86,8 @@ static void load_default(struct load *load, const struct yaml_node *node, struct
             return;
         known[i] = param->choices[i].ptr; /* of the YAML tree: NUL-terminated */
     }
-    load_complain_unknown(load, node->line, node->column, "choice", param->fallback.text, known, param->n_choices);
+    load_complain_unknown(load, node->line, node->column, "choice", param->fallback.text, known,
+                          param->n_choices);
 }
 
 static void load_param(struct load *load, const struct yaml_key *key, const struct yaml_node *node,
@@ -103,8 +106,8 @@ static void load_param(struct load *load, const struct yaml_key *key, const stru
                       "a parameter's name is a letter or _ followed by letters, digits and _, not '%.*s'",
                       STR_ARG(str_slice(key->name, 0, 80)));
     else if (ref_name_is_reserved(key->name))
-        load_complain(load, key->line, key->column, "'%.*s' has a meaning of its own and cannot be a parameter",
-                      STR_ARG(key->name));
+        load_complain(load, key->line, key->column,
+                      "'%.*s' has a meaning of its own and cannot be a parameter", STR_ARG(key->name));
     if (!load_expect(load, node, "params", YAML_MAP))
         return;
     load_map(load, node, keys, param);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resolves and sections from YAML: the keys that all of them have in one table, those of the source's kind from its own.
+ * Resolves and sections from YAML: the keys that all of them have in one table, those of the source's kind
+ * from its own.
  */
 #include "recipe/recipe_priv.h"
 
@@ -149,7 +150,8 @@ static void read_order(struct load *load, const struct yaml_node *node, void *ta
 
 static void read_fresh(struct load *load, const struct yaml_node *node, void *target)
 {
-    (void)load_duration(load, node, "fresh", US_PER_SEC, RECIPE_MAX_LIFETIME_US, &section_of(target)->fresh_us);
+    (void)load_duration(load, node, "fresh", US_PER_SEC, RECIPE_MAX_LIFETIME_US,
+                        &section_of(target)->fresh_us);
 }
 
 static void read_time_column(struct load *load, const struct yaml_node *node, void *target)
@@ -167,8 +169,11 @@ static void read_min_score(struct load *load, const struct yaml_node *node, void
     (void)load_real(load, node, "min_score", 0, 1, &section_of(target)->min_score);
 }
 
-static const struct load_key resolve_keys[] = {
-    {"from", read_done}, {"when", read_when}, {"timeout", read_timeout}, {"required", read_required}, {NULL, NULL}};
+static const struct load_key resolve_keys[] = {{"from", read_done},
+                                               {"when", read_when},
+                                               {"timeout", read_timeout},
+                                               {"required", read_required},
+                                               {NULL, NULL}};
 
 static const struct load_key section_keys[] = {{"name", read_done},
                                                {"title", read_title},
@@ -224,7 +229,8 @@ static void load_keys(struct load *load, const struct yaml_node *map, const stru
         if (k < n_keys)
             keys[k].read(load, map->items[i], reading);
         else if (k == n && reading->step->ops)
-            load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name, known, n);
+            load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name,
+                                  known, n);
     }
 }
 
@@ -259,5 +265,6 @@ void load_steps(struct load *load, const struct yaml_node *resolves, const struc
     for (size_t i = 0; i < recipe->n_resolves; i++)
         load_step(load, resolves->items[i], i, &recipe->resolves[i], NULL);
     for (size_t i = 0; i < recipe->n_sections; i++)
-        load_step(load, sections->items[i], recipe->n_resolves + i, &recipe->sections[i].step, &recipe->sections[i]);
+        load_step(load, sections->items[i], recipe->n_resolves + i, &recipe->sections[i].step,
+                  &recipe->sections[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What resolves and sections share: their names, the source they ask, the conditions they wait for, the settings of
- * the source's kind.
+ * What resolves and sections share: their names, the source they ask, the conditions they wait for, the
+ * settings of the source's kind.
  */
 #include "recipe/recipe_priv.h"
 
@@ -10,10 +10,12 @@ static void name_step(struct load *load, int line, int column, struct str name, 
     step->line = line;
     step->column = column;
     if (!ref_name_is_plain(name))
-        load_complain(load, line, column, "a step's name is a letter or _ followed by letters, digits and _, not '%.*s'",
+        load_complain(load, line, column,
+                      "a step's name is a letter or _ followed by letters, digits and _, not '%.*s'",
                       STR_ARG(str_slice(name, 0, 80)));
     else if (ref_name_is_reserved(name))
-        load_complain(load, line, column, "'%.*s' has a meaning of its own and cannot be a step", STR_ARG(name));
+        load_complain(load, line, column, "'%.*s' has a meaning of its own and cannot be a step",
+                      STR_ARG(name));
     else if (ref_step_find(load->recipe, name) != SIZE_MAX)
         load_complain(load, line, column, "there is a resolve or section '%.*s' already", STR_ARG(name));
     else
@@ -115,7 +117,8 @@ void load_from(struct load *load, const struct yaml_node *node, struct recipe_st
         complain_from(load, node, name);
 }
 
-const struct template *load_template(struct load *load, const struct yaml_node *node, const struct names *names)
+const struct template *load_template(struct load *load, const struct yaml_node *node,
+                                     const struct names *names)
 {
     struct load_spot spot = {load, node};
     struct complaints complaints = load_spot_complaints(&spot);
@@ -126,8 +129,8 @@ const struct template *load_template(struct load *load, const struct yaml_node *
     return template;
 }
 
-static void add_condition(struct load *load, const struct yaml_node *node, struct str part, const struct names *names,
-                          struct recipe_step *step, size_t *cap)
+static void add_condition(struct load *load, const struct yaml_node *node, struct str part,
+                          const struct names *names, struct recipe_step *step, size_t *cap)
 {
     struct load_spot spot = {load, node};
     struct complaints complaints = load_spot_complaints(&spot);
@@ -183,7 +186,8 @@ static void load_query(struct load *load, const struct yaml_node *node, const st
     struct str sql = {NULL, 0};
 
     /* What is wrong is in the report by then, or latched in the arena. */
-    (void)query_compile(node->text, names, &load->recipe->arena, &complaints, &sql, &binds, &setting->n_binds);
+    (void)query_compile(node->text, names, &load->recipe->arena, &complaints, &sql, &binds,
+                        &setting->n_binds);
     setting->constant = value_text(sql);
     setting->binds = binds;
 }
@@ -222,8 +226,8 @@ static void load_setting(struct load *load, const struct yaml_node *node, const 
             value.type = VALUE_INT;
         break;
     case SETTING_DURATION:
-        if (load_duration(load, node, row->name, is_bounded ? min : 0, is_bounded ? max : RECIPE_MAX_LIFETIME_US,
-                          &value.integer))
+        if (load_duration(load, node, row->name, is_bounded ? min : 0,
+                          is_bounded ? max : RECIPE_MAX_LIFETIME_US, &value.integer))
             value.type = VALUE_INT;
         break;
     case SETTING_REAL:
@@ -256,7 +260,8 @@ static void load_fallback(struct load *load, const struct recipe_step *step, con
     load_setting(load, node, row, names, setting);
 }
 
-void load_settings(struct load *load, const struct yaml_node *map, struct recipe_step *step, const struct names *names)
+void load_settings(struct load *load, const struct yaml_node *map, struct recipe_step *step,
+                   const struct names *names)
 {
     const struct source_setting *rows = step->ops->settings;
     struct recipe_setting *settings;

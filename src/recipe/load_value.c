@@ -14,7 +14,8 @@ bool load_expect(struct load *load, const struct yaml_node *node, const char *ke
     if (node->kind == kind && !(kind == YAML_SCALAR && yaml_is_null(node)))
         return true;
     if (yaml_is_null(node))
-        load_complain(load, node->line, node->column, "'%s' must be %s, but nothing stands here", key, names[kind]);
+        load_complain(load, node->line, node->column, "'%s' must be %s, but nothing stands here", key,
+                      names[kind]);
     else
         load_complain(load, node->line, node->column, "'%s' must be %s, not a %s", key, names[kind],
                       yaml_kind_name(node));
@@ -41,11 +42,13 @@ bool load_bool(struct load *load, const struct yaml_node *node, const char *key,
         return false;
     if (yaml_to_bool(node, ret) == 0)
         return true;
-    load_complain(load, node->line, node->column, "'%s' must be true or false, not '%.*s'", key, STR_ARG(shown(node)));
+    load_complain(load, node->line, node->column, "'%s' must be true or false, not '%.*s'", key,
+                  STR_ARG(shown(node)));
     return false;
 }
 
-bool load_int(struct load *load, const struct yaml_node *node, const char *key, int64_t min, int64_t max, int64_t *ret)
+bool load_int(struct load *load, const struct yaml_node *node, const char *key, int64_t min, int64_t max,
+              int64_t *ret)
 {
     int64_t value;
 
@@ -59,12 +62,14 @@ bool load_int(struct load *load, const struct yaml_node *node, const char *key, 
         load_complain(load, node->line, node->column, "'%s' must be a whole number, not '%.*s'", key,
                       STR_ARG(shown(node)));
     else
-        load_complain(load, node->line, node->column, "'%s' must be a whole number from %lld to %lld, not '%.*s'", key,
-                      (long long)min, (long long)max, STR_ARG(shown(node)));
+        load_complain(load, node->line, node->column,
+                      "'%s' must be a whole number from %lld to %lld, not '%.*s'", key, (long long)min,
+                      (long long)max, STR_ARG(shown(node)));
     return false;
 }
 
-bool load_real(struct load *load, const struct yaml_node *node, const char *key, double min, double max, double *ret)
+bool load_real(struct load *load, const struct yaml_node *node, const char *key, double min, double max,
+               double *ret)
 {
     double value;
 
@@ -75,10 +80,11 @@ bool load_real(struct load *load, const struct yaml_node *node, const char *key,
         return true;
     }
     if (max > 1e300)
-        load_complain(load, node->line, node->column, "'%s' must be a number, not '%.*s'", key, STR_ARG(shown(node)));
-    else
-        load_complain(load, node->line, node->column, "'%s' must be a number from %g to %g, not '%.*s'", key, min, max,
+        load_complain(load, node->line, node->column, "'%s' must be a number, not '%.*s'", key,
                       STR_ARG(shown(node)));
+    else
+        load_complain(load, node->line, node->column, "'%s' must be a number from %g to %g, not '%.*s'", key,
+                      min, max, STR_ARG(shown(node)));
     return false;
 }
 
@@ -88,8 +94,11 @@ static void append_duration(struct buf *buf, int64_t us)
     static const struct {
         const char *unit;
         int64_t us;
-    } units[] = {{"d", 86400 * US_PER_SEC}, {"h", 3600 * US_PER_SEC}, {"m", 60 * US_PER_SEC},
-                 {"s", US_PER_SEC},         {"ms", US_PER_MS}};
+    } units[] = {{"d", 86400 * US_PER_SEC},
+                 {"h", 3600 * US_PER_SEC},
+                 {"m", 60 * US_PER_SEC},
+                 {"s", US_PER_SEC},
+                 {"ms", US_PER_MS}};
 
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (us != 0 && us % units[i].us == 0) {
@@ -108,7 +117,8 @@ bool load_duration(struct load *load, const struct yaml_node *node, const char *
 
     if (!load_expect(load, node, key, YAML_SCALAR))
         return false;
-    if ((str_is(node->text, "0") || str_to_duration_us(node->text, &value) == 0) && value >= min && value <= max) {
+    if ((str_is(node->text, "0") || str_to_duration_us(node->text, &value) == 0) && value >= min &&
+        value <= max) {
         *ret = value;
         return true;
     }
@@ -116,8 +126,9 @@ bool load_duration(struct load *load, const struct yaml_node *node, const char *
     append_duration(&range, min);
     buf_append_text(&range, " to ");
     append_duration(&range, max);
-    load_complain(load, node->line, node->column, "'%s' must be a duration from %.*s, such as 200ms, 5s or 10m, not '%.*s'",
-                  key, STR_ARG(buf_str(&range)), STR_ARG(shown(node)));
+    load_complain(load, node->line, node->column,
+                  "'%s' must be a duration from %.*s, such as 200ms, 5s or 10m, not '%.*s'", key,
+                  STR_ARG(buf_str(&range)), STR_ARG(shown(node)));
     buf_done(&range);
     return false;
 }
@@ -125,7 +136,8 @@ bool load_duration(struct load *load, const struct yaml_node *node, const char *
 /* A list of texts as a JSON array; a single text is a list of one. */
 static bool load_list(struct load *load, const struct yaml_node *node, const char *key, struct value *ret)
 {
-    const struct yaml_node *const *items = node->kind == YAML_LIST ? (const struct yaml_node *const *)node->items : &node;
+    const struct yaml_node *const *items =
+        node->kind == YAML_LIST ? (const struct yaml_node *const *)node->items : &node;
     size_t n = node->kind == YAML_LIST ? node->n : 1;
     struct json_writer writer;
     struct buf buf;
@@ -158,7 +170,8 @@ static bool load_time(struct load *load, const struct yaml_node *node, const cha
     if (!load_text(load, node, key, &text))
         return false;
     if (civil_parse(text, &time_us, NULL) < 0) {
-        load_complain(load, node->line, node->column, "'%s' must be a time such as 2026-11-21T05:37:00Z, not '%.*s'", key,
+        load_complain(load, node->line, node->column,
+                      "'%s' must be a time such as 2026-11-21T05:37:00Z, not '%.*s'", key,
                       STR_ARG(shown(node)));
         return false;
     }
@@ -215,6 +228,7 @@ void load_map(struct load *load, const struct yaml_node *map, const struct load_
         if (k < n)
             keys[k].read(load, map->items[i], target);
         else
-            load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name, known, n);
+            load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name,
+                                  known, n);
     }
 }

@@ -149,8 +149,8 @@ static size_t name_length(const struct scanner *scanner)
 
 static bool is_same_ref(const struct recipe_ref *a, const struct recipe_ref *b)
 {
-    return a->kind == b->kind && a->idx == b->idx && a->is_list == b->is_list && a->offset_us == b->offset_us &&
-           str_eq(a->column, b->column);
+    return a->kind == b->kind && a->idx == b->idx && a->is_list == b->is_list &&
+           a->offset_us == b->offset_us && str_eq(a->column, b->column);
 }
 
 /* The number of the placeholder's bind, from 1; one that was used before keeps its number. 0 on failure. */

@@ -13,7 +13,8 @@ size_t recipe_n_steps(const struct recipe *recipe)
 
 const struct recipe_step *recipe_step_at(const struct recipe *recipe, size_t idx)
 {
-    return idx < recipe->n_resolves ? &recipe->resolves[idx] : &recipe->sections[idx - recipe->n_resolves].step;
+    return idx < recipe->n_resolves ? &recipe->resolves[idx]
+                                    : &recipe->sections[idx - recipe->n_resolves].step;
 }
 
 const struct recipe_section *recipe_section_find(const struct recipe *recipe, struct str name)

@@ -52,7 +52,7 @@ struct recipe_ref {
     size_t idx;
     struct str column; /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
     int64_t offset_us; /* REF_NOW, REF_TODAY */
-    bool is_list;      /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
+    bool is_list; /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
 };
 
 /* ---- templates -------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a load found wrong: sentences with their places, kept in file order. A run notes everything it can find before it fails.
+ * What a load found wrong: sentences with their places, kept in file order. A run notes everything it can
+ * find before it fails.
  */
 #include "recipe/recipe_priv.h"
 
@@ -78,8 +79,8 @@ static struct str file_line(struct str text, int line)
     return part;
 }
 
-/* The place of a byte of a scalar. Block text begins on the line after its mark, indented; quotes shift by one. Where escapes or
- * folding moved things, the place of the scalar itself must do. */
+/* The place of a byte of a scalar. Block text begins on the line after its mark, indented; quotes shift by
+ * one. Where escapes or folding moved things, the place of the scalar itself must do. */
 static void locate(const struct load_spot *spot, size_t offset, int *ret_line, int *ret_column)
 {
     const struct yaml_node *node = spot->node;
@@ -99,7 +100,8 @@ static void locate(const struct load_spot *spot, size_t offset, int *ret_line, i
     line_text = file_line(spot->load->text, line);
     indent = is_block ? 0 : (size_t)node->column - (node->is_plain ? 1 : 0);
     while (is_block && indent < line_text.len && line_text.ptr[indent] == ' ' &&
-           !str_starts_with(str_slice(line_text, indent, SIZE_MAX), str_slice(node->text, offset - column_offset, 1)))
+           !str_starts_with(str_slice(line_text, indent, SIZE_MAX),
+                            str_slice(node->text, offset - column_offset, 1)))
         indent++;
     *ret_line = node->line;
     *ret_column = node->column;
@@ -137,7 +139,8 @@ int report_sort_and_tell(struct load *load, struct err_info *reterr)
     char place[ERR_FIELD_SIZE];
 
     if (arena_error(&load->report->arena))
-        return err_set(reterr, arena_error(&load->report->arena), "out of memory while reading %s", load->file);
+        return err_set(reterr, arena_error(&load->report->arena), "out of memory while reading %s",
+                       load->file);
     if (load->report->n == load->first)
         return 0;
     for (size_t i = load->first + 1; i < load->report->n; i++) {

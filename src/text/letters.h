@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Capitals and small letters of every script that has them, character by character (no locale, no special cases
- * such as ß).
+ * Capitals and small letters of every script that has them, character by character (no locale, no special
+ * cases such as ß).
  */
 #ifndef PRECIS_TEXT_LETTERS_H
 #define PRECIS_TEXT_LETTERS_H

@@ -90,7 +90,7 @@ FROM (
 INSERT INTO user_watchlist (id, user_id, symbol, asset_type) VALUES
     ('wl-1', 'demo', 'BTC-USD', 'crypto'),
     ('wl-2', 'demo', 'ERIC', 'stock'),
-    ('wl-3', 'demo', 'forex'),
+    ('wl-3', 'demo', 'ETH-USD', 'crypto'),
     ('wl-4', 'demo', 'NVDA', 'stock'),
     ('wl-5', 'demo', 'SPOT', 'stock'),
     ('wl-6', 'jordan', 'AAPL', 'stock'),
