@@ -4,7 +4,7 @@
  * Each time the build must end in a clean error or a right answer, and the next build must be whole again.
  *
  * The program is linked with --wrap for malloc, calloc and realloc, so every allocation that goes through
- * mem_alloc (ours, jansson's, SQLite's) counts.
+ * mem_alloc (ours, SQLite's) counts.
  */
 #include "build/build.h"
 #include "core/json.h"
@@ -281,7 +281,6 @@ int main(void)
     struct err_info info = {0};
     if (sodium_init() < 0)
         return 1;
-    json_setup();
     world_open(&world);
 
     struct build_outcome first = {0};
