@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine and the order of a build. A build runs on the caller's thread from the first step to the last;
+ * the engine is shared by all of them and changes only inside its cache.
+ */
+#include "build/build_priv.h"
+
+#include "core/mem.h"
+
+#include <sodium.h>
+
+/* A step returns 0 to go on, 1 when the request is answered, negative when it failed. */
+static const struct stage {
+    const char *name;
+    int (*run)(struct build *build, struct err_info *reterr);
+} stages[] = {
+    {"resolve", build_resolve},  /* the request against the recipe */
+    {"cache", build_cache_look}, /* an answer that is there, or that is being made */
+    {"gather", build_gather},    /* every source at once */
+    {"rank", build_rank},        /* rows become items; noise and repetition go */
+    {"fit", build_fit},          /* what stands in the budget, written in its format */
+    {"finish", build_finish},    /* the answer with its reports */
+    {"keep", build_cache_keep},  /* for those who ask the same again */
+};
+
+/* ---- the engine ---------------------------------------------------------------------------------------- */
+
+static int open_builtins(struct build_engine *engine, struct err_info *reterr)
+{
+    const struct source_ops *const *kinds = source_kinds();
+    size_t n = 0;
+    while (kinds[n])
+        n++;
+    engine->builtins = mem_calloc(n + 1, sizeof *engine->builtins);
+    if (!engine->builtins)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        if (kinds[i]->schemes)
+            continue;
+        int rc =
+            source_open_builtin(engine->options.env, kinds[i], &engine->builtins[engine->n_builtins], reterr);
+        if (rc < 0)
+            return rc;
+        engine->n_builtins++;
+    }
+    return 0;
+}
+
+int build_engine_new(const struct build_options *options, struct build_engine **ret_engine,
+                     struct err_info *reterr)
+{
+    if (sodium_init() < 0)
+        return err_set(reterr, ERR_INTERNAL, "the system gives no random numbers");
+    struct build_engine *engine = mem_calloc(1, sizeof *engine);
+    if (!engine)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    engine->options = *options;
+    engine->clock = options->env->clock;
+    int rc = open_builtins(engine, reterr);
+    if (rc == 0 && options->max_cache_bytes > 0 && options->max_cache_entries > 0) {
+        rc = build_cache_new(options->max_cache_bytes, options->max_cache_entries, &engine->cache);
+        if (rc < 0)
+            (void)err_set(reterr, rc, "out of memory");
+    }
+    if (rc < 0) {
+        build_engine_free(engine);
+        return rc;
+    }
+    *ret_engine = engine;
+    return 0;
+}
+
+struct build_engine *build_engine_free(struct build_engine *engine)
+{
+    if (!engine)
+        return NULL;
+    build_cache_free(engine->cache);
+    for (size_t i = 0; i < engine->n_builtins; i++)
+        source_close(engine->builtins[i]);
+    mem_free(engine->builtins);
+    return mem_free(engine);
+}
+
+void build_engine_observe(struct build_engine *engine, build_observe_fn observe, void *owner)
+{
+    engine->observe = observe;
+    engine->observe_owner = owner;
+}
+
+/* ---- one build ----------------------------------------------------------------------------------------- */
+
+static void build_init(struct build *build, struct build_engine *engine, const struct build_request *request)
+{
+    *build = (struct build){.engine = engine, .request = request};
+    arena_init(&build->arena, BUILD_MAX_ARENA_BYTES);
+    buf_init(&build->stable, BUILD_MAX_ARENA_BYTES);
+    buf_init(&build->volatile_, BUILD_MAX_ARENA_BYTES);
+    buf_init(&build->context, BUILD_MAX_ARENA_BYTES);
+    build->started_us = clock_mono_us(engine->clock);
+    build->now_us = clock_wall_us(engine->clock);
+}
+
+static void build_done(struct build *build)
+{
+    for (size_t i = 0; build->steps && i < recipe_n_steps(build->recipe); i++)
+        material_unref(build->steps[i].material);
+    build_answer_unref(build->answer);
+    zone_free(build->zone);
+    buf_done(&build->stable);
+    buf_done(&build->volatile_);
+    buf_done(&build->context);
+    arena_done(&build->arena);
+}
+
+static bool has_stale_section(const struct build *build)
+{
+    for (size_t i = 0; i < build->recipe->n_sections; i++)
+        if (build->sections[i].status == SECTION_STALE)
+            return true;
+    return false;
+}
+
+/* Hands the answer over. */
+static void conclude(struct build *build, struct build_outcome *ret_outcome)
+{
+    struct build_outcome outcome = {.answer = build->answer, .cache = OUTCOME_MISS};
+    build->answer = NULL;
+    if (build->is_hit)
+        outcome.cache = OUTCOME_HIT;
+    else if (build->is_shared)
+        outcome.cache = OUTCOME_SHARED;
+    else if (has_stale_section(build))
+        outcome.cache = OUTCOME_STALE;
+    else if (build_cache_ttl_us(build) == 0)
+        outcome.cache = OUTCOME_OFF;
+    outcome.took_us = clock_mono_us(build->engine->clock) - build->started_us;
+    *ret_outcome = outcome;
+}
+
+int build_run(struct build_engine *engine, const struct build_request *request,
+              struct build_outcome *ret_outcome, struct err_info *reterr)
+{
+    struct build build;
+    int rc = 0;
+    build_init(&build, engine, request);
+    for (size_t i = 0; rc == 0 && i < sizeof stages / sizeof stages[0]; i++)
+        rc = stages[i].run(&build, reterr);
+    build_cache_leave(&build);
+    if (rc >= 0)
+        conclude(&build, ret_outcome);
+    build_done(&build);
+    return rc < 0 ? rc : 0;
+}
+
+int build_peek(struct build_engine *engine, const struct build_request *request,
+               struct build_outcome *ret_outcome, struct err_info *reterr)
+{
+    struct build build;
+    build_init(&build, engine, request);
+    int rc = build_resolve(&build, reterr);
+    if (rc == 0) {
+        rc = build_cache_peek(&build);
+        if (rc < 0)
+            (void)err_set(reterr, rc, "out of memory");
+    }
+    if (rc == 0)
+        conclude(&build, ret_outcome);
+    build_done(&build);
+    return rc;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One build from request to answer, and what its steps tell each other. A build lives on one thread and on
+ * one arena; only the answer leaves it. Steps fill it in the order of the table in build.c.
+ */
+#ifndef PRECIS_BUILD_BUILD_PRIV_H
+#define PRECIS_BUILD_BUILD_PRIV_H
+
+#include "build/build.h"
+#include "build/shelf.h"
+#include "text/cut.h"
+#include "text/tokens.h"
+
+#define BUILD_MAX_ARENA_BYTES ((size_t)128 * 1024 * 1024) /* a few full results, rendered */
+
+/* ---- what a step of the recipe brought ----------------------------------------------------------------- */
+
+/* A result that a build and the shelf of old material may both use. */
+struct material {
+    int n_refs; /* atomic */
+    struct source_result *result;
+    int64_t fetched_us; /* monotonic */
+};
+/* Takes the result also on failure. */
+struct material *material_new(struct source_result *result, int64_t fetched_us);
+void material_hold(void *material);
+void material_unref(void *material); /* accepts NULL */
+
+enum step_state {
+    STEP_IDLE, /* nobody wants it */
+    STEP_WAITING,
+    STEP_RUNNING,
+    STEP_DONE,
+    STEP_STALE, /* failed, but older material stands in for it */
+    STEP_SKIPPED,
+    STEP_FAILED,
+    STEP_TIMEOUT,
+};
+
+struct build_step {
+    struct source_fetch fetch; /* first: the loop's operation is a step's address */
+    const struct recipe_step *plan;
+    enum step_state state;
+    struct material *material; /* held; DONE and STALE only */
+    int64_t started_us, took_us;
+    struct str error;
+    struct shelf_key key; /* of its material on the shelf, with has_key */
+    bool has_key;
+};
+
+/* ---- sections and their items -------------------------------------------------------------------------- */
+
+enum item_fate {
+    ITEM_OPEN, /* not decided yet */
+    ITEM_FITS,
+    ITEM_SHORTENED,
+    ITEM_NO_ROOM,
+    ITEM_OVER_SECTION_MAX,
+    ITEM_DUPLICATE,
+    ITEM_BELOW_MIN_SCORE,
+    ITEM_OVER_LIMIT,
+};
+
+struct build_item {
+    struct str text; /* Markdown, without a final newline */
+    struct str json; /* the row as an object; only for FORMAT_JSON */
+    struct str id;
+    double score;
+    int64_t time_us;
+    int64_t tokens; /* as a piece of the context, with a seam; -1: not counted yet */
+    enum item_fate fate;
+    struct str cut; /* stands for text when SHORTENED */
+    int64_t cut_tokens;
+    bool is_notice; /* what the recipe says of an empty section: no item to those who count */
+};
+
+struct build_section {
+    const struct recipe_section *plan;
+    struct build_step *step;
+    enum section_status status;
+    struct build_item *items; /* best first */
+    size_t n_items;
+    int64_t heading_tokens; /* -1: not counted yet */
+    int64_t used_tokens;    /* upper bound of what its kept items and its heading cost */
+    int64_t tokens;         /* of its text, exactly */
+    struct str degraded;
+    size_t *printed; /* places in items, in the order of print */
+};
+
+static inline bool item_is_kept(const struct build_item *item)
+{
+    return item->fate == ITEM_FITS || item->fate == ITEM_SHORTENED;
+}
+/* What is printed of it. */
+static inline struct str item_text(const struct build_item *item)
+{
+    return item->fate == ITEM_SHORTENED ? item->cut : item->text;
+}
+bool section_is_shown(const struct build_section *section);
+
+/* ---- formats ------------------------------------------------------------------------------------------- */
+
+struct build;
+
+/* A format writes an answer in two parts and joins them. The pieces tell fit beforehand what things cost. */
+struct build_format_ops {
+    const char *name;
+    bool has_markdown;      /* items stand in it as text, so that one can be cut short */
+    const char *part_frame; /* stands around a part that has anything; for its cost */
+    void (*on_heading)(const struct build_section *section, struct buf *buf);
+    void (*on_item)(const struct build_item *item, struct buf *buf);
+    void (*on_part)(const struct build *build, bool is_stable, struct buf *buf);
+    void (*on_join)(struct str stable, struct str volatile_, struct buf *buf);
+};
+extern const struct build_format_ops format_markdown, format_json, format_messages;
+const struct build_format_ops *build_format_find(enum build_format format);
+/* Calls visit for each kept item of the section in the order of print. */
+void format_each_kept(const struct build_section *section, struct buf *buf,
+                      void (*visit)(const struct build_item *item, struct buf *buf));
+/* One section as Markdown, or one part of them. */
+void format_markdown_section(const struct build_section *section, struct buf *buf);
+void format_markdown_part(const struct build *build, bool is_stable, struct buf *buf);
+
+/* ---- the build ----------------------------------------------------------------------------------------- */
+
+struct build_flight;
+
+struct build {
+    struct build_engine *engine;
+    const struct build_request *request;
+    struct arena arena;
+    const struct recipe *recipe;
+    struct scope scope;
+    struct value *params; /* one a recipe parameter, converted, fallbacks filled in */
+    uint64_t asked;       /* bits of the sections to show, by their place in recipe->sections */
+    const struct tokenizer *tokenizer;
+    const struct build_format_ops *format;
+    int64_t max_tokens;
+    int64_t started_us, deadline_us; /* monotonic */
+    int64_t deadline_len_us;
+    int64_t now_us; /* wall clock: one now for all */
+    struct zone *zone;
+
+    struct shelf_key key; /* of the answer */
+    uint64_t version;     /* of the user's own data before anything was read */
+    struct build_flight *flight;
+
+    struct build_step *steps; /* recipe_n_steps */
+    struct build_section *sections;
+    struct buf stable, volatile_, context; /* the finished text */
+    int64_t answer_tokens;                 /* of the context, exactly */
+    struct build_answer *answer;
+    bool is_hit, is_shared;
+};
+
+/* The steps: 0 go on, 1 answered, negative failed. */
+int build_resolve(struct build *build, struct err_info *reterr);
+int build_cache_look(struct build *build, struct err_info *reterr);
+int build_gather(struct build *build, struct err_info *reterr);
+int build_rank(struct build *build, struct err_info *reterr);
+int build_fit(struct build *build, struct err_info *reterr);
+int build_finish(struct build *build, struct err_info *reterr);
+int build_cache_keep(struct build *build, struct err_info *reterr);
+
+/* resolve and the cache's first look, without waiting: 0 found, 1 not. */
+int build_cache_peek(struct build *build);
+/* Tells those who wait for this build how it ended; after any end. */
+void build_cache_leave(struct build *build);
+
+/* ---- values a recipe refers to (values.c) -------------------------------------------------------------- */
+
+/* Where names stand: the build, and inside an item its row. */
+struct build_names {
+    const struct build *build;
+    const struct source_result *result; /* NULL outside items */
+    const struct source_row *row;
+    struct str id;
+    int64_t time_us;
+    bool is_old;
+    bool is_timeless; /* :now and :today count as nothing: for keys */
+};
+struct value build_value_at(const struct build_names *names, const struct recipe_ref *ref,
+                            struct arena *arena);
+/* The same as a template's lookup; owner is a struct build_names. */
+const struct value *build_names_lookup(void *owner, const struct recipe_ref *ref, struct arena *scratch);
+bool build_condition_holds(const struct build_names *names, const struct recipe_condition *when,
+                           size_t n_when, struct arena *arena);
+/* A step's settings and binds; in the arena. */
+int build_settings_fill(const struct build_names *names, const struct recipe_step *step, struct arena *arena,
+                        struct source_request *request);
+/* The column of that name or, with dots, what its JSON holds there; VALUE_NULL when absent. */
+struct value build_column_value(const struct source_result *result, const struct source_row *row,
+                                struct str name, struct arena *arena);
+/* Loads the user's time zone once it is known; one nobody knows is UTC. */
+void build_zone_load(struct build *build);
+
+/* ---- rank's and fit's parts ---------------------------------------------------------------------------- */
+
+/* Marks near-duplicates of earlier items, section by section; see dedup.c. */
+struct dedup;
+int dedup_new(struct arena *arena, struct dedup **ret_dedup);
+/* True when a like text was seen before; otherwise it is remembered. A failed allocation latches in the
+ * arena. */
+bool dedup_is_known(struct dedup *dedup, struct str text);
+
+/* Appends text from outside so that it stays what it is: content. See guard.c. */
+void guard_append(struct buf *buf, struct str text, bool is_line_start);
+/* JSON text from outside whose strings may hold what a chat template would act on. */
+void guard_append_json(struct buf *buf, struct str json);
+
+/* ---- the engine ---------------------------------------------------------------------------------------- */
+
+struct build_cache;
+
+struct build_engine {
+    struct build_options options;
+    const struct clock *clock;
+    struct source **builtins; /* a source for each kind that needs no connection */
+    size_t n_builtins;
+    struct build_cache *cache; /* NULL: none */
+    build_observe_fn observe;
+    void *observe_owner;
+};
+
+int build_cache_new(size_t max_bytes, size_t max_entries, struct build_cache **ret_cache);
+struct build_cache *build_cache_free(struct build_cache *cache);
+void build_material_keep(struct build *build, struct build_step *step);
+/* The step's material if it is on the shelf and not older than the recipe allows: a reference, or NULL. */
+struct material *build_material_find(struct build *build, const struct build_step *step);
+/* How long this recipe's answers live here; 0: not at all. */
+int64_t build_cache_ttl_us(const struct build *build);
+void build_shelf_key(const struct build_cache *cache, struct str bytes, struct shelf_key *ret_key);
+
+struct build_answer *build_answer_new(void);
+const char *item_fate_name(enum item_fate fate);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache of answers, the shelf of material for bad days, and single flight: identical requests at the same
+ * time share one build. A key is made of everything that shapes an answer, each part with its length; it is
+ * hashed with a secret, so that nobody can aim at another's entry. An answer is good while the version of its
+ * user's own data stands and its time has not run out; only complete ones are kept.
+ *
+ * A flight: led by the first build of its key, joined by later ones that can wait for it. Who joined gets the
+ * leader's answer, or builds for itself when there is none.
+ */
+#include "build/build_priv.h"
+
+#include "core/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <time.h>
+
+#define N_DOCKS 16
+
+struct build_flight {
+    struct build_flight *next;
+    struct shelf_key key;
+    uint64_t version;
+    int64_t deadline_us, deadline_len_us; /* the leader's */
+    pthread_cond_t ended;
+    int n_refs; /* the leader and who waits; under the dock's lock, as all below */
+    bool is_ended;
+    struct build_answer *answer; /* held; NULL: the leader failed */
+};
+
+struct dock {
+    pthread_mutex_t lock;
+    struct build_flight *flights;
+};
+
+struct build_cache {
+    struct shelf *answers;
+    struct shelf *materials;
+    size_t max_bytes, max_entries;
+    unsigned char secret[crypto_generichash_KEYBYTES];
+    uint64_t n_hits, n_misses, n_stale, n_shared; /* atomic */
+    struct dock docks[N_DOCKS];
+};
+
+static void hold_answer(void *object)
+{
+    (void)build_answer_hold(object);
+}
+
+static void unref_answer(void *object)
+{
+    (void)build_answer_unref(object);
+}
+
+static const struct shelf_ops answer_ops = {hold_answer, unref_answer};
+static const struct shelf_ops material_ops = {material_hold, material_unref};
+
+int build_cache_new(size_t max_bytes, size_t max_entries, struct build_cache **ret_cache)
+{
+    struct build_cache *cache = mem_calloc(1, sizeof *cache);
+    if (!cache)
+        return ERR_NOMEM;
+    cache->max_bytes = max_bytes;
+    cache->max_entries = max_entries;
+    randombytes_buf(cache->secret, sizeof cache->secret);
+    for (size_t i = 0; i < N_DOCKS; i++)
+        (void)pthread_mutex_init(&cache->docks[i].lock, NULL);
+    /* Answers serve every day, material on bad ones. */
+    if (shelf_new(&answer_ops, max_bytes / 4 * 3, max_entries, &cache->answers) < 0 ||
+        shelf_new(&material_ops, max_bytes / 4, max_entries, &cache->materials) < 0) {
+        build_cache_free(cache);
+        return ERR_NOMEM;
+    }
+    *ret_cache = cache;
+    return 0;
+}
+
+struct build_cache *build_cache_free(struct build_cache *cache)
+{
+    if (!cache)
+        return NULL;
+    shelf_free(cache->answers);
+    shelf_free(cache->materials);
+    for (size_t i = 0; i < N_DOCKS; i++)
+        (void)pthread_mutex_destroy(&cache->docks[i].lock);
+    sodium_memzero(cache->secret, sizeof cache->secret);
+    return mem_free(cache);
+}
+
+static void count(uint64_t *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------------- */
+
+void build_shelf_key(const struct build_cache *cache, struct str bytes, struct shelf_key *ret_key)
+{
+    (void)crypto_generichash(ret_key->bytes, sizeof ret_key->bytes, (const unsigned char *)bytes.ptr,
+                             bytes.len, cache->secret, sizeof cache->secret);
+}
+
+static int make_key(struct build *build)
+{
+    struct buf key;
+    buf_init(&key, BUILD_MAX_ARENA_BYTES);
+    value_print_key(value_text(build->scope.tenant), &key);
+    value_print_key(value_text(build->recipe->name), &key);
+    value_print_key(value_text(str_of(build->recipe->version)), &key);
+    value_print_key(value_int((int64_t)build->recipe->n_params), &key);
+    for (size_t i = 0; i < build->recipe->n_params; i++)
+        value_print_key(build->params[i], &key);
+    value_print_key(value_text(build->request->query), &key);
+    value_print_key(value_int((int64_t)build->asked), &key);
+    value_print_key(value_int(build->max_tokens), &key);
+    value_print_key(value_text(str_of(build->tokenizer->name)), &key);
+    value_print_key(value_int(build->request->format), &key);
+    value_print_key(value_bool(build->request->wants_explain), &key);
+    int rc = buf_error(&key);
+    build_shelf_key(build->engine->cache, buf_str(&key), &build->key);
+    buf_done(&key);
+    return rc;
+}
+
+int64_t build_cache_ttl_us(const struct build *build)
+{
+    if (!build->engine->cache || build->request->cache == CACHE_OFF)
+        return 0;
+    int64_t ttl_us = build->engine->options.cache_ttl_us;
+    return ttl_us >= 0 ? ttl_us : build->recipe->cache_ttl_us;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------- */
+
+/* Reads the version before anything else is read: a write during the build makes its answer old at once. */
+static int prepare(struct build *build)
+{
+    const struct memory *memory = build->engine->options.env->memory;
+    build->version = memory ? memory_version(memory, &build->scope) : 0;
+    return make_key(build);
+}
+
+static bool find(struct build *build)
+{
+    struct build_cache *cache = build->engine->cache;
+    struct shelf_fresh fresh = {clock_mono_us(build->engine->clock), build->version};
+    build->answer = shelf_get(cache->answers, &build->key, fresh);
+    build->is_hit = build->answer != NULL;
+    if (build->is_hit)
+        count(&cache->n_hits);
+    return build->is_hit;
+}
+
+int build_cache_peek(struct build *build)
+{
+    if (build_cache_ttl_us(build) == 0 || build->request->cache != CACHE_USE)
+        return 1;
+    int rc = prepare(build);
+    if (rc < 0)
+        return rc;
+    return find(build) ? 0 : 1;
+}
+
+int build_cache_keep(struct build *build, struct err_info *reterr)
+{
+    (void)reterr;
+    int64_t ttl_us = build_cache_ttl_us(build);
+    const struct build_answer *answer = build->answer;
+    if (ttl_us == 0 || !answer->is_complete)
+        return 0;
+    for (size_t i = 0; i < build->recipe->n_sections; i++) {
+        const struct build_section *section = &build->sections[i];
+        /* What a source could not say in full today it may say in a moment. */
+        if (section->step->material && section->step->material->result->degraded.len > 0)
+            return 0;
+    }
+    shelf_put(build->engine->cache->answers, &build->key, build->answer,
+              sizeof *answer + answer->arena.used_bytes, build->scope.tenant, build->version,
+              answer->built_us + ttl_us);
+    return 0;
+}
+
+/* ---- single flight ------------------------------------------------------------------------------------- */
+
+static struct dock *dock_of(struct build *build)
+{
+    return &build->engine->cache->docks[build->key.bytes[0] % N_DOCKS];
+}
+
+/* Under the dock's lock. */
+static void flight_unref(struct build_flight *flight)
+{
+    if (--flight->n_refs > 0)
+        return;
+    build_answer_unref(flight->answer);
+    (void)pthread_cond_destroy(&flight->ended);
+    mem_free(flight);
+}
+
+static struct build_flight *flight_new(const struct build *build)
+{
+    pthread_condattr_t attr;
+    struct build_flight *flight = mem_calloc(1, sizeof *flight);
+    if (!flight)
+        return NULL;
+    *flight = (struct build_flight){.key = build->key,
+                                    .version = build->version,
+                                    .deadline_us = build->deadline_us,
+                                    .deadline_len_us = build->deadline_len_us,
+                                    .n_refs = 1};
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&flight->ended, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return flight;
+}
+
+/* A flight that began before the user's last write, or may end after our deadline, is not ours. */
+static struct build_flight *flight_find(const struct dock *dock, const struct build *build)
+{
+    struct build_flight *flight = dock->flights;
+    while (flight && (memcmp(&flight->key, &build->key, sizeof flight->key) != 0 ||
+                      flight->version != build->version || flight->deadline_us > build->deadline_us))
+        flight = flight->next;
+    return flight;
+}
+
+static void wait_for_end(struct build *build, struct dock *dock, struct build_flight *flight)
+{
+    struct timespec until;
+    int64_t left_us = build->deadline_us - clock_mono_us(build->engine->clock);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t until_us = until.tv_sec * US_PER_SEC + until.tv_nsec / 1000 + (left_us > 0 ? left_us : 0);
+    until.tv_sec = until_us / US_PER_SEC;
+    until.tv_nsec = until_us % US_PER_SEC * 1000;
+    for (int rc = 0; !flight->is_ended && rc != ETIMEDOUT;)
+        rc = pthread_cond_timedwait(&flight->ended, &dock->lock, &until);
+}
+
+/* An incomplete answer is good enough from one who had as much time as we have. */
+static bool is_good_for(const struct build_flight *flight, const struct build *build)
+{
+    return flight->answer &&
+           (flight->answer->is_complete || flight->deadline_len_us >= build->deadline_len_us);
+}
+
+/* Waits for a flight, or begins one. Without memory for it the build flies alone. */
+static void join_or_lead(struct build *build)
+{
+    struct dock *dock = dock_of(build);
+    pthread_mutex_lock(&dock->lock);
+    struct build_flight *flight = flight_find(dock, build);
+    if (flight) {
+        flight->n_refs++;
+        wait_for_end(build, dock, flight);
+        if (flight->is_ended && is_good_for(flight, build)) {
+            build->answer = build_answer_hold(flight->answer);
+            build->is_shared = true;
+        }
+        flight_unref(flight);
+    } else if ((flight = flight_new(build))) {
+        flight->next = dock->flights;
+        dock->flights = flight;
+        build->flight = flight;
+    }
+    pthread_mutex_unlock(&dock->lock);
+}
+
+void build_cache_leave(struct build *build)
+{
+    struct build_flight *flight = build->flight;
+    if (!flight)
+        return;
+    struct dock *dock = dock_of(build);
+    pthread_mutex_lock(&dock->lock);
+    struct build_flight **link = &dock->flights;
+    while (*link != flight)
+        link = &(*link)->next;
+    *link = flight->next;
+    flight->is_ended = true;
+    flight->answer = build->answer ? build_answer_hold(build->answer) : NULL;
+    (void)pthread_cond_broadcast(&flight->ended);
+    flight_unref(flight);
+    pthread_mutex_unlock(&dock->lock);
+    build->flight = NULL;
+}
+
+int build_cache_look(struct build *build, struct err_info *reterr)
+{
+    if (build_cache_ttl_us(build) == 0)
+        return 0;
+    int rc = prepare(build);
+    if (rc < 0)
+        return err_set(reterr, rc, "out of memory");
+    if (build->request->cache != CACHE_USE)
+        return 0;
+    if (find(build))
+        return 1;
+    join_or_lead(build);
+    if (build->is_shared) {
+        count(&build->engine->cache->n_shared);
+        return 1;
+    }
+    /* Another flight may have ended between our look and our lead: what it kept is there by now. */
+    if (build->flight && find(build))
+        return 1;
+    count(&build->engine->cache->n_misses);
+    return 0;
+}
+
+/* ---- material for bad days ----------------------------------------------------------------------------- */
+
+void build_material_keep(struct build *build, struct build_step *step)
+{
+    const struct material *material = step->material;
+    if (step->has_key)
+        shelf_put(build->engine->cache->materials, &step->key, step->material,
+                  sizeof *material + material->result->arena.used_bytes, build->scope.tenant, 0,
+                  material->fetched_us + build->recipe->cache_stale_us);
+}
+
+struct material *build_material_find(struct build *build, const struct build_step *step)
+{
+    if (!step->has_key)
+        return NULL;
+    struct shelf_fresh fresh = {clock_mono_us(build->engine->clock), 0};
+    struct material *material = shelf_get(build->engine->cache->materials, &step->key, fresh);
+    if (material)
+        count(&build->engine->cache->n_stale);
+    return material;
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------- */
+
+void build_cache_describe(struct build_engine *engine, struct build_cache_stats *ret_stats)
+{
+    struct build_cache *cache = engine->cache;
+    struct shelf_stats answers, materials;
+    *ret_stats = (struct build_cache_stats){0};
+    if (!cache)
+        return;
+    shelf_describe(cache->answers, &answers);
+    shelf_describe(cache->materials, &materials);
+    *ret_stats = (struct build_cache_stats){
+        .n_entries = answers.n_entries,
+        .bytes = answers.bytes + materials.bytes,
+        .max_bytes = cache->max_bytes,
+        .max_entries = cache->max_entries,
+        .n_hits = __atomic_load_n(&cache->n_hits, __ATOMIC_RELAXED),
+        .n_misses = __atomic_load_n(&cache->n_misses, __ATOMIC_RELAXED),
+        .n_stale = __atomic_load_n(&cache->n_stale, __ATOMIC_RELAXED),
+        .n_shared = __atomic_load_n(&cache->n_shared, __ATOMIC_RELAXED),
+        .n_evicted = answers.n_evicted,
+        .n_expired = answers.n_expired,
+    };
+}
+
+size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all)
+{
+    if (!engine->cache)
+        return 0;
+    int64_t now_us = clock_mono_us(engine->clock);
+    (void)shelf_clear(engine->cache->materials, tenant, now_us, is_all);
+    return shelf_clear(engine->cache->answers, tenant, now_us, is_all);
+}

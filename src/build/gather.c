@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gather: asks every source at once and waits for all of them in one loop, so that the cost is the slowest,
+ * not the sum. A step of the recipe:
+ *
+ *     IDLE      nobody wants it
+ *     WAITING   for steps whose results it reads
+ *  -> SKIPPED   its `when` does not hold
+ *  -> RUNNING   asked; the loop will report it once
+ *  -> DONE      material is there
+ *  -> FAILED, TIMEOUT   with a sentence; or STALE when older material may stand in
+ *
+ * A step starts the moment the last of its needs ends. Whatever happens to a source costs its own step, and
+ * those that cannot do without it, nothing else.
+ */
+#include "build/build_priv.h"
+
+#include "core/mem.h"
+
+#include <stdio.h>
+
+#define RESERVE_MAX_US (10 * US_PER_MS) /* of the deadline, for rank, fit and format */
+
+struct gatherer {
+    struct build *build;
+    struct net_loop *loop;
+    int64_t deadline_us; /* for sources: the request's, less a reserve */
+    size_t n_steps;
+    size_t n_running;
+};
+
+/* ---- material ------------------------------------------------------------------------------------------ */
+
+struct material *material_new(struct source_result *result, int64_t fetched_us)
+{
+    struct material *material = mem_alloc(sizeof *material);
+    if (!material) {
+        source_result_free(result);
+        return NULL;
+    }
+    *material = (struct material){.n_refs = 1, .result = result, .fetched_us = fetched_us};
+    return material;
+}
+
+void material_hold(void *object)
+{
+    struct material *material = object;
+    __atomic_fetch_add(&material->n_refs, 1, __ATOMIC_RELAXED);
+}
+
+void material_unref(void *object)
+{
+    struct material *material = object;
+    if (!material || __atomic_sub_fetch(&material->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    source_result_free(material->result);
+    mem_free(material);
+}
+
+/* ---- which steps are wanted ---------------------------------------------------------------------------- */
+
+static bool is_ended(const struct build_step *step)
+{
+    return step->state != STEP_WAITING && step->state != STEP_RUNNING;
+}
+
+static const struct recipe_section *section_at(const struct gatherer *gatherer, size_t idx)
+{
+    const struct recipe *recipe = gatherer->build->recipe;
+    return idx < recipe->n_resolves ? NULL : &recipe->sections[idx - recipe->n_resolves];
+}
+
+static void want(struct gatherer *gatherer, size_t idx)
+{
+    struct build_step *step = &gatherer->build->steps[idx];
+    if (step->state != STEP_IDLE)
+        return;
+    step->state = STEP_WAITING;
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        if (step->plan->needs >> i & 1)
+            want(gatherer, i);
+}
+
+/* What was asked for, what that reads, and every resolve that must find something. */
+static void want_all(struct gatherer *gatherer)
+{
+    const struct build *build = gatherer->build;
+    const struct recipe *recipe = build->recipe;
+    for (size_t i = 0; i < gatherer->n_steps; i++) {
+        bool is_asked = i < recipe->n_resolves ? recipe->resolves[i].is_required
+                                               : build->asked >> (i - recipe->n_resolves) & 1;
+        if (is_asked)
+            want(gatherer, i);
+    }
+    if (recipe->zone.kind == REF_STEP && build->asked)
+        want(gatherer, recipe->zone.idx);
+}
+
+/* ---- how a step ends ----------------------------------------------------------------------------------- */
+
+static void end_failed(struct gatherer *gatherer, struct build_step *step, int rc, const char *sentence)
+{
+    struct build *build = gatherer->build;
+    step->state = rc == ERR_TIMEOUT ? STEP_TIMEOUT : STEP_FAILED;
+    step->error = arena_copy(&build->arena, str_of(sentence));
+    step->material = build_material_find(build, step);
+    if (step->material)
+        step->state = STEP_STALE;
+}
+
+static void end_timeout(struct gatherer *gatherer, struct build_step *step)
+{
+    char sentence[64];
+    int64_t waited_us = clock_mono_us(gatherer->build->engine->clock) - step->started_us;
+    (void)snprintf(sentence, sizeof sentence, "no answer within %lld ms", (long long)(waited_us / US_PER_MS));
+    end_failed(gatherer, step, ERR_TIMEOUT, sentence);
+}
+
+static int end_fetched(struct gatherer *gatherer, struct build_step *step, struct source_result *result)
+{
+    struct build *build = gatherer->build;
+    step->material = material_new(result, clock_mono_us(build->engine->clock));
+    if (!step->material)
+        return ERR_NOMEM;
+    step->state = STEP_DONE;
+    build_material_keep(build, step);
+    return 0;
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------ */
+
+static struct source *source_of(const struct build_engine *engine, const struct recipe_step *plan)
+{
+    for (size_t i = 0; i < engine->options.n_connections; i++)
+        if (str_is(plan->from, source_name(engine->options.connections[i])) &&
+            source_ops_of(engine->options.connections[i]) == plan->ops)
+            return engine->options.connections[i];
+    for (size_t i = 0; i < engine->n_builtins; i++)
+        if (source_ops_of(engine->builtins[i]) == plan->ops)
+            return engine->builtins[i];
+    return NULL;
+}
+
+/* All that shapes the material, but for the time of day: that is what makes it old. */
+static int make_key(struct gatherer *gatherer, struct build_step *step)
+{
+    struct build *build = gatherer->build;
+    struct build_names names = {.build = build, .is_timeless = true};
+    struct source_request request = {0};
+    struct buf key;
+    if (!build->engine->cache || build->recipe->cache_stale_us == 0)
+        return 0;
+    int rc = build_settings_fill(&names, step->plan, &build->arena, &request);
+    if (rc < 0)
+        return rc;
+    buf_init(&key, BUILD_MAX_ARENA_BYTES);
+    value_print_key(value_text(build->scope.tenant), &key);
+    value_print_key(value_text(build->scope.user), &key);
+    value_print_key(value_text(str_of(build->recipe->version)), &key);
+    value_print_key(value_text(build->recipe->name), &key);
+    value_print_key(value_text(step->plan->name), &key);
+    value_print_key(value_text(build->request->query), &key);
+    for (size_t i = 0; step->plan->ops->settings && step->plan->ops->settings[i].name; i++)
+        value_print_key(request.settings[i], &key);
+    for (size_t i = 0; i < request.n_binds; i++)
+        value_print_key(request.binds[i], &key);
+    rc = buf_error(&key);
+    build_shelf_key(build->engine->cache, buf_str(&key), &step->key);
+    step->has_key = rc == 0;
+    buf_done(&key);
+    return rc;
+}
+
+/* Twice the limit where some rows will turn out to be duplicates. */
+static size_t rows_wanted(const struct recipe_section *section)
+{
+    if (!section)
+        return 1;
+    size_t n =
+        section->is_deduplicated && section->limit < SOURCE_MAX_ROWS ? section->limit * 2 : section->limit;
+    return n < SOURCE_MAX_ROWS ? n : SOURCE_MAX_ROWS;
+}
+
+static int64_t step_deadline(const struct gatherer *gatherer, const struct build_step *step)
+{
+    int64_t own = gatherer->deadline_us - step->started_us;
+    if (step->plan->timeout_us < own)
+        own = step->plan->timeout_us;
+    return step->started_us + own;
+}
+
+static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_t idx)
+{
+    struct build *build = gatherer->build;
+    struct build_names names = {.build = build};
+    struct err_info err = {0};
+    struct source *source = source_of(build->engine, step->plan);
+    struct source_request request = {
+        .scope = build->scope,
+        .query = build->request->query,
+        .now_us = build->now_us,
+        .deadline_us = step_deadline(gatherer, step),
+        .max_rows = rows_wanted(section_at(gatherer, idx)),
+    };
+    int rc = make_key(gatherer, step);
+    if (rc == 0)
+        rc = build_settings_fill(&names, step->plan, &build->arena, &request);
+    if (rc < 0)
+        return rc;
+    if (!source) {
+        (void)err_set(&err, ERR_UNAVAILABLE, "there is no connection '%.*s'", STR_ARG(step->plan->from));
+        end_failed(gatherer, step, err.code, err.message);
+        return 0;
+    }
+    if (request.deadline_us <= step->started_us) {
+        end_failed(gatherer, step, ERR_TIMEOUT, "no time was left to ask");
+        return 0;
+    }
+    rc = source_fetch_start(source, &request, gatherer->loop, &step->fetch, &err);
+    if (rc == ERR_TIMEOUT) {
+        end_timeout(gatherer, step);
+    } else if (rc < 0) {
+        end_failed(gatherer, step, rc, err.message[0] ? err.message : err_name(rc));
+    } else {
+        step->state = STEP_RUNNING;
+        gatherer->n_running++;
+    }
+    return 0;
+}
+
+/* The first of the step's needs that did not end well, or NULL. */
+static const struct build_step *failed_need(const struct gatherer *gatherer, const struct build_step *step)
+{
+    for (size_t i = 0; i < gatherer->n_steps; i++) {
+        const struct build_step *need = &gatherer->build->steps[i];
+        bool has_failed = need->state == STEP_FAILED || need->state == STEP_TIMEOUT;
+        if ((step->plan->needs >> i & 1) && has_failed)
+            return need;
+    }
+    return NULL;
+}
+
+static int start_step(struct gatherer *gatherer, struct build_step *step, size_t idx)
+{
+    struct build *build = gatherer->build;
+    struct build_names names = {.build = build};
+    const struct build_step *need = failed_need(gatherer, step);
+    step->started_us = clock_mono_us(build->engine->clock);
+    if (need) {
+        struct err_info err = {0};
+        (void)err_set(&err, ERR_UNAVAILABLE, "it needs '%.*s', which %s: %.*s", STR_ARG(need->plan->name),
+                      need->state == STEP_TIMEOUT ? "timed out" : "failed", STR_ARG(need->error));
+        end_failed(gatherer, step, err.code, err.message);
+        return 0;
+    }
+    if (!build_condition_holds(&names, step->plan->when, step->plan->n_when, &build->arena)) {
+        step->state = STEP_SKIPPED;
+        return 0;
+    }
+    return start_fetch(gatherer, step, idx);
+}
+
+static bool is_ready(const struct gatherer *gatherer, const struct build_step *step)
+{
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        if ((step->plan->needs >> i & 1) && !is_ended(&gatherer->build->steps[i]))
+            return false;
+    return true;
+}
+
+/* Starts all that can start; a step that ends at once may let others start. */
+static int start_ready(struct gatherer *gatherer)
+{
+    struct build *build = gatherer->build;
+    for (bool has_ended = true; has_ended;) {
+        has_ended = false;
+        for (size_t i = 0; i < gatherer->n_steps; i++) {
+            struct build_step *step = &build->steps[i];
+            if (step->state != STEP_WAITING || !is_ready(gatherer, step))
+                continue;
+            if (build->recipe->zone.kind == REF_STEP && is_ended(&build->steps[build->recipe->zone.idx]))
+                build_zone_load(build);
+            int rc = start_step(gatherer, step, i);
+            if (rc < 0)
+                return rc;
+            has_ended |= is_ended(step);
+        }
+    }
+    return 0;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------- */
+
+/* A resolve that must find something found nothing: names it and what it was asked for. */
+static int check_resolve(const struct build *build, const struct build_step *step, struct err_info *reterr)
+{
+    struct buf given;
+    if (!step->plan->is_required || step->state == STEP_SKIPPED)
+        return 0;
+    if (!step->material)
+        return err_set(reterr, ERR_UNAVAILABLE, "'%.*s' could not be resolved: %.*s",
+                       STR_ARG(step->plan->name), STR_ARG(step->error));
+    if (step->material->result->n_rows > 0)
+        return 0;
+    buf_init(&given, ERR_MESSAGE_SIZE);
+    for (size_t i = 0; i < build->recipe->n_params; i++) {
+        if (!build->recipe->params[i].is_required)
+            continue;
+        buf_append_text(&given, given.len ? ", " : " with ");
+        buf_append_str(&given, build->recipe->params[i].name);
+        buf_append_text(&given, " '");
+        value_print(build->params[i], &given);
+        buf_append_byte(&given, '\'');
+    }
+    int rc = err_set(reterr, ERR_NOT_FOUND, "there is no %.*s%.*s", STR_ARG(step->plan->name),
+                     STR_ARG(buf_str(&given)));
+    buf_done(&given);
+    return rc;
+}
+
+static int end_step(struct gatherer *gatherer, struct build_step *step)
+{
+    int rc = step->fetch.op.result;
+    struct source_result *result = source_fetch_take(&step->fetch);
+    gatherer->n_running--;
+    step->took_us = clock_mono_us(gatherer->build->engine->clock) - step->started_us;
+    if (rc == 0 && result)
+        return end_fetched(gatherer, step, result);
+    source_result_free(result);
+    if (rc == ERR_TIMEOUT)
+        end_timeout(gatherer, step);
+    else
+        end_failed(gatherer, step, rc ? rc : ERR_INTERNAL,
+                   step->fetch.op.err.message[0] ? step->fetch.op.err.message
+                                                 : err_name(rc ? rc : ERR_INTERNAL));
+    return 0;
+}
+
+static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
+{
+    int rc = start_ready(gatherer);
+    while (rc == 0 && gatherer->n_running > 0) {
+        struct net_op *op;
+        rc = net_loop_wait(gatherer->loop, INT64_MAX, &op, reterr);
+        if (rc != 0)
+            break;
+        /* `fetch` leads the step, and `op` the fetch. */
+        struct build_step *step = (struct build_step *)(void *)op;
+        rc = end_step(gatherer, step);
+        if (rc == 0 && step < gatherer->build->steps + gatherer->build->recipe->n_resolves)
+            rc = check_resolve(gatherer->build, step, reterr);
+        if (rc == 0)
+            rc = start_ready(gatherer);
+    }
+    if (rc < 0)
+        return rc == ERR_NOMEM || rc == ERR_LIMIT ? err_set(reterr, rc, "out of memory") : rc;
+    return arena_error(&gatherer->build->arena)
+               ? err_set(reterr, arena_error(&gatherer->build->arena), "out of memory")
+               : 0;
+}
+
+/* ---- what came of it ----------------------------------------------------------------------------------- */
+
+static enum section_status status_of(const struct build_step *step, bool is_asked)
+{
+    if (!is_asked)
+        return SECTION_SKIPPED;
+    switch (step->state) {
+    case STEP_DONE:
+        return SECTION_OK;
+    case STEP_STALE:
+        return SECTION_STALE;
+    case STEP_FAILED:
+        return SECTION_FAILED;
+    case STEP_TIMEOUT:
+        return SECTION_TIMEOUT;
+    default:
+        return SECTION_SKIPPED;
+    }
+}
+
+static int check_section(const struct build_section *section, struct err_info *reterr)
+{
+    bool has_failed = section->status == SECTION_FAILED || section->status == SECTION_TIMEOUT;
+    if (!has_failed || !section->plan->step.is_required)
+        return 0;
+    return err_set(reterr, ERR_UNAVAILABLE, "section '%.*s' is required and %s: %.*s",
+                   STR_ARG(section->plan->step.name),
+                   section->status == SECTION_FAILED ? "failed" : "timed out", STR_ARG(section->step->error));
+}
+
+static int settle(struct build *build, struct err_info *reterr)
+{
+    const struct recipe *recipe = build->recipe;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < recipe->n_resolves; i++)
+        rc = check_resolve(build, &build->steps[i], reterr);
+    for (size_t i = 0; rc == 0 && i < recipe->n_sections; i++) {
+        struct build_section *section = &build->sections[i];
+        section->step = &build->steps[recipe->n_resolves + i];
+        section->status = status_of(section->step, build->asked >> i & 1);
+        rc = check_section(section, reterr);
+    }
+    build_zone_load(build);
+    return rc;
+}
+
+static int prepare(struct gatherer *gatherer)
+{
+    struct build *build = gatherer->build;
+    const struct recipe *recipe = build->recipe;
+    build->sections = arena_calloc(&build->arena, recipe->n_sections + 1, sizeof *build->sections);
+    build->steps = arena_calloc(&build->arena, gatherer->n_steps + 1, sizeof *build->steps);
+    if (!build->sections || !build->steps)
+        return arena_error(&build->arena);
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        build->steps[i].plan = recipe_step_at(recipe, i);
+    for (size_t i = 0; i < recipe->n_sections; i++) {
+        build->sections[i].plan = &recipe->sections[i];
+        build->sections[i].heading_tokens = -1;
+    }
+    int64_t reserve_us = build->deadline_len_us / 10;
+    gatherer->deadline_us = build->deadline_us - (reserve_us < RESERVE_MAX_US ? reserve_us : RESERVE_MAX_US);
+    if (recipe->zone.kind != REF_STEP)
+        build_zone_load(build);
+    want_all(gatherer);
+    return 0;
+}
+
+int build_gather(struct build *build, struct err_info *reterr)
+{
+    struct gatherer gatherer = {.build = build, .n_steps = recipe_n_steps(build->recipe)};
+    int rc = prepare(&gatherer);
+    if (rc < 0)
+        return err_set(reterr, rc, "out of memory");
+    rc = net_loop_new(build->engine->clock, &gatherer.loop, reterr);
+    if (rc == 0)
+        rc = wait_all(&gatherer, reterr);
+    if (rc == 0)
+        rc = settle(build, reterr);
+    net_loop_free(gatherer.loop);
+    return rc;
+}

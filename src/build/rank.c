@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rank: rows become items. The source's own order (best or newest first) stands; what is noise, said already
+ * or beyond the section's limit is marked, with its reason, and does not go on to fit.
+ */
+#include "build/build_priv.h"
+
+#include "core/civil.h"
+#include "core/utf8.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SCRATCH_KEPT_BYTES                                                                                   \
+    ((size_t)256 * 1024) /* emptying it for every small item would cost an allocation each */
+
+/* Where an item is being made. */
+struct maker {
+    struct build *build;
+    struct build_section *section;
+    const struct source_result *result;
+    struct dedup *dedup;
+    struct arena scratch; /* for one item at a time */
+    struct buf buf;
+    size_t n_taken;
+};
+
+/* ---- what a row says of itself ------------------------------------------------------------------------- */
+
+/* Numbers are read as Unix time in the unit that makes them a date of our days: seconds, milliseconds or
+ * microseconds. */
+static int64_t time_of_number(int64_t number)
+{
+    if (number < INT64_C(100000000000) && number > -INT64_C(100000000000))
+        return number * US_PER_SEC;
+    if (number < INT64_C(100000000000000) && number > -INT64_C(100000000000000))
+        return number * US_PER_MS;
+    return number;
+}
+
+static int64_t row_time(const struct maker *maker, const struct source_row *row, struct arena *arena)
+{
+    struct str column = maker->section->plan->time_column;
+    int64_t time_us;
+    if (str_is_empty(column))
+        return row->time_us;
+    struct value value = build_column_value(maker->result, row, column, arena);
+    switch (value.type) {
+    case VALUE_TIME:
+        return value.time_us;
+    case VALUE_INT:
+        return time_of_number(value.integer);
+    case VALUE_REAL:
+        if (fabs(value.real) > 9e12)
+            return INT64_MIN;
+        return time_of_number((int64_t)value.real);
+    case VALUE_TEXT:
+        return civil_parse(value.text, &time_us, NULL) == 0 ? time_us : INT64_MIN;
+    default:
+        return row->time_us;
+    }
+}
+
+static struct str row_id(struct maker *maker, const struct source_row *row, size_t place)
+{
+    struct arena *arena = &maker->build->arena;
+    struct str column = maker->section->plan->id_column;
+    if (!str_is_empty(column)) {
+        struct value value = build_column_value(maker->result, row, column, &maker->scratch);
+        buf_clear(&maker->buf);
+        value_print(value, &maker->buf);
+        if (maker->buf.len > 0)
+            return arena_copy(arena, buf_str(&maker->buf));
+    }
+    if (!str_is_empty(row->id))
+        return arena_copy(arena, row->id);
+    return arena_printf(arena, "%zu", place + 1);
+}
+
+/* ---- a row as text ------------------------------------------------------------------------------------- */
+
+/* Without a template: "- value", or "- column: value, column: value" leaving out what is empty. */
+static void print_plain(const struct maker *maker, const struct source_row *row, struct buf *buf)
+{
+    bool is_first = true;
+    struct buf text;
+    buf_init(&text, SOURCE_MAX_RESULT_BYTES);
+    for (size_t i = 0; i < maker->result->n_columns; i++) {
+        if (value_is_empty(row->values[i]))
+            continue;
+        buf_append_text(buf, is_first ? "- " : ", ");
+        if (maker->result->n_columns > 1) {
+            guard_append(buf, maker->result->columns[i], false);
+            buf_append_text(buf, ": ");
+        }
+        buf_clear(&text);
+        value_print(row->values[i], &text);
+        guard_append(buf, buf_str(&text), false);
+        is_first = false;
+    }
+    if (buf_error(&text) && !buf->err)
+        buf->err = buf_error(&text);
+    buf_done(&text);
+}
+
+static struct str trim_lines(struct str text)
+{
+    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == ' '))
+        text.len--;
+    while (text.len > 0 && text.ptr[0] == '\n')
+        text = str_slice(text, 1, text.len);
+    return text;
+}
+
+static struct template_scope scope_of(struct build_names *names)
+{
+    return (struct template_scope){
+        .lookup = build_names_lookup,
+        .owner = names,
+        .zone = names->build->zone,
+        .now_us = names->build->now_us,
+        .guard = guard_append,
+    };
+}
+
+static struct str print_item(struct maker *maker, struct build_names *names)
+{
+    const struct template *template = maker->section->plan->item;
+    buf_clear(&maker->buf);
+    if (template) {
+        struct template_scope scope = scope_of(names);
+        template_render(template, &scope, &maker->scratch, &maker->buf);
+    } else {
+        print_plain(maker, names->row, &maker->buf);
+    }
+    return arena_copy(&maker->build->arena, trim_lines(buf_str(&maker->buf)));
+}
+
+/* The row as an object: its id, its columns, and that it is old. */
+static struct str print_json(struct maker *maker, const struct build_names *names)
+{
+    struct buf text, whole;
+    struct json_writer writer;
+    buf_init(&text, SOURCE_MAX_RESULT_BYTES);
+    buf_init(&whole, SOURCE_MAX_RESULT_BYTES);
+    buf_clear(&maker->buf);
+    json_writer_init(&writer, &maker->buf);
+    json_open_object(&writer);
+    json_put_member_text(&writer, "id", names->id);
+    for (size_t i = 0; i < maker->result->n_columns; i++) {
+        if (str_is(maker->result->columns[i], "id"))
+            continue;
+        const struct value *value = &names->row->values[i];
+        json_put_name_str(&writer, maker->result->columns[i]);
+        buf_clear(&text);
+        if (value->type == VALUE_TEXT) {
+            utf8_append_clean(&text, value->text);
+            json_put_text(&writer, buf_str(&text));
+        } else {
+            value_print_json(*value, &text);
+            json_put_raw(&writer, buf_str(&text));
+        }
+    }
+    if (names->is_old)
+        json_put_member_bool(&writer, "is_old", true);
+    json_close_object(&writer);
+    guard_append_json(&whole, buf_str(&maker->buf));
+    struct str json = arena_copy(&maker->build->arena, buf_str(&whole));
+    int err = buf_error(&text) ? buf_error(&text) : buf_error(&whole);
+    if (err && !maker->buf.err)
+        maker->buf.err = err;
+    buf_done(&text);
+    buf_done(&whole);
+    return json;
+}
+
+/* ---- which of them go on ------------------------------------------------------------------------------- */
+
+static enum item_fate judge(struct maker *maker, const struct build_item *item)
+{
+    const struct recipe_section *plan = maker->section->plan;
+    if (!isnan(item->score) && item->score < plan->min_score)
+        return ITEM_BELOW_MIN_SCORE;
+    if (maker->n_taken == plan->limit)
+        return ITEM_OVER_LIMIT;
+    if (plan->is_deduplicated && dedup_is_known(maker->dedup, item->text))
+        return ITEM_DUPLICATE;
+    maker->n_taken++;
+    return ITEM_OPEN;
+}
+
+static void make_item(struct maker *maker, size_t place)
+{
+    const struct recipe_section *plan = maker->section->plan;
+    const struct source_row *row = &maker->result->rows[place];
+    struct build_item *item = &maker->section->items[maker->section->n_items];
+    struct build_names names = {.build = maker->build, .result = maker->result, .row = row};
+
+    names.id = item->id = row_id(maker, row, place);
+    names.time_us = item->time_us = row_time(maker, row, &maker->scratch);
+    names.is_old = plan->fresh_us > 0 && names.time_us != INT64_MIN &&
+                   maker->build->now_us - names.time_us > plan->fresh_us;
+    item->score = row->score;
+    item->tokens = -1;
+    item->text = print_item(maker, &names);
+    /* A row that renders to nothing says nothing. */
+    if (str_is_empty(item->text))
+        return;
+    item->fate = judge(maker, item);
+    if (item->fate == ITEM_OPEN && maker->build->request->format == FORMAT_JSON)
+        item->json = print_json(maker, &names);
+    maker->section->n_items++;
+}
+
+/* What the recipe says when there is nothing stands where an item would. */
+static void make_notice(struct maker *maker)
+{
+    struct build_section *section = maker->section;
+    struct build_names names = {.build = maker->build};
+    if (!section->plan->empty || !maker->build->format->has_markdown || maker->n_taken > 0)
+        return;
+    struct template_scope scope = scope_of(&names);
+    buf_clear(&maker->buf);
+    template_render(section->plan->empty, &scope, &maker->scratch, &maker->buf);
+    struct str text = arena_copy(&maker->build->arena, trim_lines(buf_str(&maker->buf)));
+    if (str_is_empty(text))
+        return;
+    section->items[section->n_items++] = (struct build_item){
+        .text = text, .score = NAN, .time_us = INT64_MIN, .tokens = -1, .is_notice = true};
+}
+
+static void note_degraded(struct maker *maker)
+{
+    const struct source_result *result = maker->result;
+    struct arena *arena = &maker->build->arena;
+    struct build_section *section = maker->section;
+    if (result->n_malformed > 0)
+        section->degraded = arena_printf(arena, "%zu %s could not be read%s%.*s", result->n_malformed,
+                                         result->n_malformed == 1 ? "entry" : "entries",
+                                         result->degraded.len ? "; " : "", STR_ARG(result->degraded));
+    else
+        section->degraded = arena_copy(arena, result->degraded);
+}
+
+static int compare_times(const void *a, const void *b, void *owner)
+{
+    const struct build_section *section = owner;
+    size_t left = *(const size_t *)a, right = *(const size_t *)b;
+    int64_t left_us = section->items[left].time_us, right_us = section->items[right].time_us;
+    if (left_us != right_us)
+        return left_us < right_us ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+/* Rank decides which items are kept; this, where they stand. */
+static void order_items(struct maker *maker)
+{
+    struct build_section *section = maker->section;
+    bool is_reversed = section->plan->order == ORDER_REVERSED ||
+                       (section->plan->order == ORDER_RANKED && maker->result->is_oldest_last);
+    section->printed = arena_calloc(&maker->build->arena, section->n_items + 1, sizeof *section->printed);
+    for (size_t i = 0; section->printed && i < section->n_items; i++)
+        section->printed[i] = is_reversed ? section->n_items - 1 - i : i;
+    if (section->printed && section->plan->order == ORDER_TIME)
+        qsort_r(section->printed, section->n_items, sizeof *section->printed, compare_times, section);
+}
+
+static int rank_section(struct maker *maker, struct err_info *reterr)
+{
+    struct build_section *section = maker->section;
+    struct arena *arena = &maker->build->arena;
+    maker->result = section->step->material->result;
+    maker->n_taken = 0;
+    section->items = arena_calloc(arena, maker->result->n_rows + 1, sizeof *section->items);
+    for (size_t i = 0; section->items && i < maker->result->n_rows; i++) {
+        make_item(maker, i);
+        int err = arena_error(arena) ? arena_error(arena) : arena_error(&maker->scratch);
+        if (err || buf_error(&maker->buf))
+            return err_set(reterr, err ? err : buf_error(&maker->buf),
+                           "section '%.*s' is too large to render", STR_ARG(section->plan->step.name));
+        if (maker->scratch.used_bytes > SCRATCH_KEPT_BYTES)
+            arena_reset(&maker->scratch);
+    }
+    if (section->status != SECTION_STALE)
+        section->status = maker->n_taken > 0 ? SECTION_OK : SECTION_EMPTY;
+    note_degraded(maker);
+    if (section->items)
+        make_notice(maker);
+    order_items(maker);
+    int err = arena_error(arena) ? arena_error(arena) : arena_error(&maker->scratch);
+    return err ? err_set(reterr, err, "out of memory") : 0;
+}
+
+int build_rank(struct build *build, struct err_info *reterr)
+{
+    struct maker maker = {.build = build};
+    arena_init(&maker.scratch, SOURCE_MAX_RESULT_BYTES * 2);
+    buf_init(&maker.buf, SOURCE_MAX_RESULT_BYTES * 2);
+    int rc = dedup_new(&build->arena, &maker.dedup);
+    if (rc < 0)
+        (void)err_set(reterr, rc, "out of memory");
+    /* In order of priority, so that of two that say the same the more important section keeps it. */
+    for (size_t i = 0; rc == 0 && i < build->recipe->n_sections; i++) {
+        maker.section = &build->sections[i];
+        if (maker.section->status == SECTION_OK || maker.section->status == SECTION_STALE)
+            rc = rank_section(&maker, reterr);
+    }
+    buf_done(&maker.buf);
+    arena_done(&maker.scratch);
+    return rc;
+}

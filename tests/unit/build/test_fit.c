@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fit over plans made by hand: the rules one by one, then all of them over random inputs.
+ */
+#include "build/build_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MAX_SECTIONS 8
+#define MAX_ITEMS    24
+
+/* One byte, one token: costs add up exactly. */
+static int64_t count_bytes(struct str text)
+{
+    return (int64_t)text.len;
+}
+static const struct tokenizer by_byte = {"bytes", count_bytes, 0};
+
+/* Four bytes a token, rounded up: a seam costs up to one. */
+static int64_t count_quads(struct str text)
+{
+    return (int64_t)(text.len + 3) / 4;
+}
+static const struct tokenizer by_quad = {"quads", count_quads, 1};
+
+struct plan {
+    struct recipe recipe;
+    struct recipe_section sections[MAX_SECTIONS];
+    struct build_section states[MAX_SECTIONS];
+    struct build_item items[MAX_SECTIONS][MAX_ITEMS];
+    size_t printed[MAX_SECTIONS][MAX_ITEMS];
+    char names[MAX_SECTIONS][16];
+    struct build build;
+    struct build_request request;
+    char pool[MAX_SECTIONS * MAX_ITEMS * 128];
+    size_t pool_used;
+};
+
+static void plan_init(struct plan *plan, const struct tokenizer *tokenizer, enum build_format format,
+                      int64_t max_tokens)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->recipe.sections = plan->sections;
+    plan->build = (struct build){.recipe = &plan->recipe,
+                                 .request = &plan->request,
+                                 .tokenizer = tokenizer,
+                                 .format = build_format_find(format),
+                                 .max_tokens = max_tokens,
+                                 .sections = plan->states};
+    plan->request.format = format;
+    arena_init(&plan->build.arena, 1 << 24);
+    buf_init(&plan->build.stable, 1 << 24);
+    buf_init(&plan->build.volatile_, 1 << 24);
+    buf_init(&plan->build.context, 1 << 24);
+}
+
+static void plan_done(struct plan *plan)
+{
+    buf_done(&plan->build.stable);
+    buf_done(&plan->build.volatile_);
+    buf_done(&plan->build.context);
+    arena_done(&plan->build.arena);
+}
+
+static size_t plan_add_section(struct plan *plan, int64_t min_tokens, int64_t max_tokens)
+{
+    size_t idx = plan->recipe.n_sections++;
+    (void)snprintf(plan->names[idx], sizeof plan->names[idx], "s%zu", idx);
+    plan->sections[idx] = (struct recipe_section){.step.name = str_of(plan->names[idx]),
+                                                  .title = str_of(plan->names[idx]),
+                                                  .limit = MAX_ITEMS,
+                                                  .min_tokens = min_tokens,
+                                                  .max_tokens = max_tokens};
+    plan->states[idx] = (struct build_section){.plan = &plan->sections[idx],
+                                               .status = SECTION_OK,
+                                               .items = plan->items[idx],
+                                               .heading_tokens = -1,
+                                               .printed = plan->printed[idx]};
+    return idx;
+}
+
+/* An item of `len` letters. */
+static struct build_item *plan_add_item(struct plan *plan, size_t section, size_t len)
+{
+    struct build_section *state = &plan->states[section];
+    size_t idx = state->n_items++;
+    char *text = plan->pool + plan->pool_used;
+    plan->pool_used += len;
+    assert_true(plan->pool_used <= sizeof plan->pool && idx < MAX_ITEMS);
+    memset(text, 'a' + (int)idx, len);
+    state->printed[idx] = idx;
+    state->items[idx] =
+        (struct build_item){.text = str_make(text, len), .score = NAN, .time_us = INT64_MIN, .tokens = -1};
+    if (plan->request.format == FORMAT_JSON)
+        state->items[idx].json = arena_printf(&plan->build.arena, "{\"t\":\"%.*s\"}", (int)len, text);
+    return &state->items[idx];
+}
+
+static void plan_fit(struct plan *plan)
+{
+    struct err_info err = {0};
+    assert_int_equal(build_fit(&plan->build, &err), 0);
+}
+
+static struct str context_of(const struct plan *plan)
+{
+    return buf_str(&plan->build.context);
+}
+
+static void assert_context(const struct plan *plan, const char *wanted)
+{
+    struct str text = context_of(plan);
+    char got[4096];
+    (void)snprintf(got, sizeof got, "%.*s", STR_ARG(text));
+    assert_string_equal(got, wanted);
+}
+
+/* ---- the rules ----------------------------------------------------------------------------------------- */
+
+static void item_that_does_not_fit_is_passed_over_and_smaller_ones_are_kept(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 24);
+    size_t first = plan_add_section(&plan, 0, INT64_MAX);
+    size_t second = plan_add_section(&plan, 0, INT64_MAX);
+    plan_add_item(&plan, first, 60);
+    plan_add_item(&plan, first, 3);
+    plan_add_item(&plan, second, 4);
+    plan_fit(&plan);
+    assert_context(&plan, "## s0\nbbb\n\n## s1\naaaa");
+    assert_int_equal(plan.build.answer_tokens, 21);
+    assert_int_equal(plan.items[first][0].fate, ITEM_NO_ROOM);
+    plan_done(&plan);
+}
+
+static void budget_is_filled_to_the_last_token(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 16);
+    size_t only = plan_add_section(&plan, 0, INT64_MAX);
+    plan_add_item(&plan, only, 10);
+    plan_fit(&plan);
+    assert_context(&plan, "## s0\naaaaaaaaaa");
+    assert_int_equal(plan.build.answer_tokens, 16);
+    plan_done(&plan);
+}
+
+static void floor_of_a_later_section_is_out_of_reach(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 60);
+    size_t first = plan_add_section(&plan, 0, INT64_MAX);
+    size_t second = plan_add_section(&plan, 20, INT64_MAX);
+    for (size_t i = 0; i < 10; i++)
+        plan_add_item(&plan, first, 9);
+    plan_add_item(&plan, second, 9);
+    plan_fit(&plan);
+    assert_true(section_is_shown(&plan.states[second]));
+    assert_true(plan.build.answer_tokens <= 60);
+    plan_done(&plan);
+}
+
+static void floor_that_is_not_needed_is_spent_by_others(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 46);
+    size_t first = plan_add_section(&plan, 0, INT64_MAX);
+    plan_add_section(&plan, 30, INT64_MAX);
+    for (size_t i = 0; i < 4; i++)
+        plan_add_item(&plan, first, 9);
+    plan_fit(&plan);
+    assert_int_equal(plan.build.answer_tokens, 6 + 4 * 10 - 1);
+    plan_done(&plan);
+}
+
+static void ceiling_holds_with_room_to_spare(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 1000);
+    size_t only = plan_add_section(&plan, 0, 30);
+    for (size_t i = 0; i < 5; i++)
+        plan_add_item(&plan, only, 9);
+    plan_fit(&plan);
+    assert_true(plan.states[only].tokens <= 30);
+    assert_int_equal(plan.items[only][1].fate, ITEM_FITS);
+    assert_int_equal(plan.items[only][2].fate, ITEM_OVER_SECTION_MAX);
+    plan_done(&plan);
+}
+
+static void section_without_room_says_dropped(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 16);
+    size_t only = plan_add_section(&plan, 0, INT64_MAX);
+    plan_add_item(&plan, only, 50);
+    plan_fit(&plan);
+    assert_int_equal(plan.states[only].status, SECTION_DROPPED);
+    assert_int_equal(context_of(&plan).len, 0);
+    plan_done(&plan);
+}
+
+static void long_item_is_cut_where_the_section_allows_it(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, tokenizer_find(STR_LIT("approx")), FORMAT_MARKDOWN, 40);
+    size_t only = plan_add_section(&plan, 0, INT64_MAX);
+    plan.sections[only].may_shorten = true;
+    struct build_item *item = plan_add_item(&plan, only, 1);
+    item->text = STR_LIT("- The first sentence says what the matter is. The second one adds what nobody "
+                         "asked for. The third goes on and on about things that were said before, at length, "
+                         "without an end in sight.");
+    plan_fit(&plan);
+    assert_int_equal(item->fate, ITEM_SHORTENED);
+    assert_true(plan.build.answer_tokens <= 40);
+    assert_true(str_find(context_of(&plan), STR_LIT("The first sentence says what the matter is.")) >= 0);
+    assert_true(str_find(context_of(&plan), STR_LIT("\xE2\x80\xA6")) > 0);
+    plan_done(&plan);
+}
+
+static void item_with_a_fence_of_the_template_is_never_cut(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, tokenizer_find(STR_LIT("approx")), FORMAT_MARKDOWN, 40);
+    size_t only = plan_add_section(&plan, 0, INT64_MAX);
+    plan.sections[only].may_shorten = true;
+    struct build_item *item = plan_add_item(&plan, only, 1);
+    item->text =
+        STR_LIT("```\nA listing that is far too long for the room. It goes on and on, line after line. It "
+                "goes on and on, line after line. It goes on and on, line after line. So it does.\n```");
+    plan_fit(&plan);
+    assert_int_equal(item->fate, ITEM_NO_ROOM);
+    plan_done(&plan);
+}
+
+static void stable_sections_stand_first_and_do_not_change_with_the_others(void **state)
+{
+    (void)state;
+    char digest[2][64];
+    for (int round = 0; round < 2; round++) {
+        struct plan plan;
+        plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 200);
+        size_t lively = plan_add_section(&plan, 0, INT64_MAX);
+        size_t stable = plan_add_section(&plan, 0, INT64_MAX);
+        plan.sections[stable].is_stable = true;
+        plan_add_item(&plan, lively, round == 0 ? 5 : 17);
+        plan_add_item(&plan, stable, 7);
+        plan_fit(&plan);
+        (void)snprintf(digest[round], sizeof digest[round], "%.*s", STR_ARG(buf_str(&plan.build.stable)));
+        assert_true(str_starts_with(context_of(&plan), STR_LIT("## s1\naaaaaaa\n\n## s0\naaaaa")));
+        plan_done(&plan);
+    }
+    assert_string_equal(digest[0], digest[1]);
+}
+
+/* ---- all of them over random plans --------------------------------------------------------------------- */
+
+static uint64_t random_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static size_t random_below(uint64_t *seed, size_t n)
+{
+    return (size_t)(random_next(seed) % n);
+}
+
+static void plan_fill_randomly(struct plan *plan, uint64_t *seed)
+{
+    size_t n_sections = 1 + random_below(seed, MAX_SECTIONS);
+    for (size_t i = 0; i < n_sections; i++) {
+        int64_t min_tokens = random_below(seed, 3) ? 0 : (int64_t)random_below(seed, 60);
+        int64_t max_tokens = random_below(seed, 3) ? INT64_MAX : min_tokens + (int64_t)random_below(seed, 90);
+        size_t idx = plan_add_section(plan, min_tokens, max_tokens);
+        size_t n_items = random_below(seed, 9);
+        plan->sections[idx].is_stable = random_below(seed, 4) == 0;
+        for (size_t j = 0; j < n_items; j++)
+            plan_add_item(plan, idx, 1 + random_below(seed, random_below(seed, 5) ? 20 : 100));
+    }
+}
+
+static int64_t rewrite(struct plan *plan)
+{
+    struct build *build = &plan->build;
+    buf_clear(&build->stable);
+    buf_clear(&build->volatile_);
+    buf_clear(&build->context);
+    build->format->on_part(build, true, &build->stable);
+    build->format->on_part(build, false, &build->volatile_);
+    build->format->on_join(buf_str(&build->stable), buf_str(&build->volatile_), &build->context);
+    return build->tokenizer->count(buf_str(&build->context));
+}
+
+/* What a section costs with all that surrounds it: its share of the whole. */
+static int64_t section_cost(const struct plan *plan, size_t idx)
+{
+    int64_t cost = 0;
+    for (size_t j = 0; j < plan->states[idx].n_items; j++)
+        if (item_is_kept(&plan->items[idx][j]))
+            cost += (int64_t)plan->items[idx][j].text.len + 1;
+    return cost ? cost + 1 + 3 + (int64_t)plan->sections[idx].title.len + 1 : 0;
+}
+
+/* Kept item (k, l) gives way to dropped item (i, j): would the rules still hold? */
+static bool could_replace(struct plan *plan, size_t i, size_t j, size_t k, size_t l)
+{
+    enum item_fate fate = plan->items[i][j].fate;
+    plan->items[k][l].fate = ITEM_NO_ROOM;
+    bool is_protected = section_cost(plan, k) < plan->sections[k].min_tokens;
+    plan->items[i][j].fate = ITEM_FITS;
+    bool is_below_max = section_cost(plan, i) <= plan->sections[i].max_tokens;
+    bool fits = rewrite(plan) <= plan->build.max_tokens;
+    plan->items[k][l].fate = ITEM_FITS;
+    plan->items[i][j].fate = fate;
+    return fits && is_below_max && !is_protected;
+}
+
+static void assert_nobody_deserved_better(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->recipe.n_sections; i++)
+        for (size_t j = 0; j < plan->states[i].n_items; j++) {
+            if (item_is_kept(&plan->items[i][j]))
+                continue;
+            for (size_t k = i + 1; k < plan->recipe.n_sections; k++)
+                for (size_t l = 0; l < plan->states[k].n_items; l++)
+                    if (item_is_kept(&plan->items[k][l]))
+                        assert_false(could_replace(plan, i, j, k, l));
+        }
+}
+
+/* Nothing dropped would still fit beside what is kept. */
+static void assert_nothing_more_fits(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->recipe.n_sections; i++)
+        for (size_t j = 0; j < plan->states[i].n_items; j++) {
+            enum item_fate fate = plan->items[i][j].fate;
+            if (item_is_kept(&plan->items[i][j]))
+                continue;
+            plan->items[i][j].fate = ITEM_FITS;
+            if (section_cost(plan, i) <= plan->sections[i].max_tokens)
+                assert_true(rewrite(plan) > plan->build.max_tokens);
+            plan->items[i][j].fate = fate;
+        }
+}
+
+static void exact_costs_give_the_best_greedy_choice(void **state)
+{
+    (void)state;
+    uint64_t seed = 20261121;
+    for (int round = 0; round < 1500; round++) {
+        struct plan plan;
+        plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 16 + (int64_t)random_below(&seed, 500));
+        plan_fill_randomly(&plan, &seed);
+        plan_fit(&plan);
+        assert_int_equal(plan.build.answer_tokens, count_bytes(context_of(&plan)));
+        assert_true(plan.build.answer_tokens <= plan.build.max_tokens);
+        for (size_t i = 0; i < plan.recipe.n_sections; i++)
+            assert_true(section_cost(&plan, i) <= plan.sections[i].max_tokens);
+        assert_nothing_more_fits(&plan);
+        assert_nobody_deserved_better(&plan);
+        plan_done(&plan);
+    }
+}
+
+static void floors_are_honoured_when_they_fit_together(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    for (int round = 0; round < 500; round++) {
+        struct plan plan;
+        int64_t floors = 0;
+        plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 400);
+        for (size_t i = 0; i < 5; i++) {
+            int64_t floor = 20 + (int64_t)random_below(&seed, 60);
+            plan_add_section(&plan, floor, INT64_MAX);
+            floors += floor;
+            for (size_t j = 0; j < 12; j++)
+                plan_add_item(&plan, i, 9);
+        }
+        assert_true(floors <= 400);
+        plan_fit(&plan);
+        /* Items of ten tokens after a heading of seven: a floor is reached to within one item. */
+        for (size_t i = 0; i < 5; i++)
+            assert_true(section_cost(&plan, i) > plan.sections[i].min_tokens - 10);
+        plan_done(&plan);
+    }
+}
+
+static void no_format_and_no_tokenizer_is_ever_over_budget(void **state)
+{
+    (void)state;
+    uint64_t seed = 99;
+    const struct tokenizer *tokenizers[] = {&by_quad, tokenizer_find(STR_LIT("approx"))};
+    for (int round = 0; round < 1500; round++) {
+        struct plan plan;
+        const struct tokenizer *tokenizer = tokenizers[random_below(&seed, 2)];
+        plan_init(&plan, tokenizer, (enum build_format)random_below(&seed, 3),
+                  16 + (int64_t)random_below(&seed, 200));
+        plan_fill_randomly(&plan, &seed);
+        for (size_t i = 0; i < plan.recipe.n_sections; i++)
+            plan.sections[i].may_shorten = random_below(&seed, 3) == 0;
+        plan_fit(&plan);
+        assert_int_equal(plan.build.answer_tokens, tokenizer->count(context_of(&plan)));
+        assert_true(plan.build.answer_tokens <= plan.build.max_tokens);
+        plan_done(&plan);
+    }
+}
+
+static void much_to_say_fills_the_budget(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    for (int round = 0; round < 200; round++) {
+        struct plan plan;
+        int64_t max_tokens = 100 + (int64_t)random_below(&seed, 150);
+        plan_init(&plan, &by_quad, FORMAT_MARKDOWN, max_tokens);
+        for (size_t i = 0; i < 4; i++) {
+            plan_add_section(&plan, 0, INT64_MAX);
+            for (size_t j = 0; j < 20; j++)
+                plan_add_item(&plan, i, 10 + random_below(&seed, 20));
+        }
+        plan_fit(&plan);
+        assert_true(plan.build.answer_tokens >= max_tokens * 93 / 100);
+        plan_done(&plan);
+    }
+}
+
+/* A tokenizer that breaks its promise about seams. */
+static int64_t count_liar(struct str text)
+{
+    return (int64_t)text.len + (text.len > 40 ? 25 : 0);
+}
+
+static void text_over_budget_loses_its_last_items(void **state)
+{
+    (void)state;
+    static const struct tokenizer liar = {"liar", count_liar, 0};
+    struct plan plan;
+    plan_init(&plan, &liar, FORMAT_MARKDOWN, 60);
+    size_t only = plan_add_section(&plan, 0, INT64_MAX);
+    for (size_t i = 0; i < 6; i++)
+        plan_add_item(&plan, only, 9);
+    plan_fit(&plan);
+    assert_true(count_liar(context_of(&plan)) <= 60);
+    assert_true(item_is_kept(&plan.items[only][0]));
+    plan_done(&plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(item_that_does_not_fit_is_passed_over_and_smaller_ones_are_kept),
+        cmocka_unit_test(budget_is_filled_to_the_last_token),
+        cmocka_unit_test(floor_of_a_later_section_is_out_of_reach),
+        cmocka_unit_test(floor_that_is_not_needed_is_spent_by_others),
+        cmocka_unit_test(ceiling_holds_with_room_to_spare),
+        cmocka_unit_test(section_without_room_says_dropped),
+        cmocka_unit_test(long_item_is_cut_where_the_section_allows_it),
+        cmocka_unit_test(item_with_a_fence_of_the_template_is_never_cut),
+        cmocka_unit_test(stable_sections_stand_first_and_do_not_change_with_the_others),
+        cmocka_unit_test(exact_costs_give_the_best_greedy_choice),
+        cmocka_unit_test(floors_are_honoured_when_they_fit_together),
+        cmocka_unit_test(no_format_and_no_tokenizer_is_ever_over_budget),
+        cmocka_unit_test(much_to_say_fills_the_budget),
+        cmocka_unit_test(text_over_budget_loses_its_last_items),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
