@@ -9,31 +9,25 @@
 
 #include <stdlib.h>
 
-#define MIN_DEAD_TO_COMPACT 64 /* and a quarter of all: a compaction then costs less than what made it due   \
-                                */
+#define MIN_DEAD_TO_COMPACT                                                                                  \
+    64 /* and a quarter of all: a compaction then costs less than what made it due                           \
+        */
 
-int partition_new(const char *language, struct partition **ret_partition, struct err_info *reterr)
+struct partition *partition_new(void)
 {
     struct partition *partition = mem_calloc(1, sizeof(*partition));
     if (!partition)
-        return err_set(reterr, ERR_NOMEM, "out of memory for the index");
+        return NULL;
     (void)pthread_mutex_init(&partition->lock, NULL); /* cannot fail with default attributes */
     docs_init(&partition->docs);
     keyword_init(&partition->keyword);
-    int err = analyzer_new(language, &partition->analyzer, reterr);
-    if (err) {
-        partition_free(partition);
-        return err;
-    }
-    *ret_partition = partition;
-    return 0;
+    return partition;
 }
 
 struct partition *partition_free(struct partition *partition)
 {
     if (!partition)
         return NULL;
-    analyzer_free(partition->analyzer);
     scores_done(&partition->scores);
     keyword_done(&partition->keyword);
     docs_done(&partition->docs);
@@ -51,9 +45,15 @@ size_t partition_size_bytes(const struct partition *partition)
 /* ---- following the feed
  * ------------------------------------------------------------------------------------- */
 
+struct following {
+    struct partition *partition;
+    struct analyzer *analyzer;
+};
+
 static int take_change(void *arg, const struct search_doc *doc)
 {
-    struct partition *partition = arg;
+    const struct following *following = arg;
+    struct partition *partition = following->partition;
     if (doc->is_deleted) {
         uint32_t old = docs_find(&partition->docs, doc->row);
         if (old != DOC_NONE)
@@ -63,7 +63,7 @@ static int take_change(void *arg, const struct search_doc *doc)
     uint32_t number, n_terms;
     int err = docs_add(&partition->docs, doc, &number);
     if (!err)
-        err = keyword_add(&partition->keyword, partition->analyzer, doc->text, number, &n_terms);
+        err = keyword_add(&partition->keyword, following->analyzer, doc->text, number, &n_terms);
     if (!err)
         docs_publish(&partition->docs, number, n_terms);
     return err;
@@ -85,8 +85,8 @@ static void compact_if_due(struct partition *partition)
     mem_free(map);
 }
 
-int partition_refresh(struct partition *partition, const struct search_feed *feed, struct str tenant,
-                      struct str user, bool *ret_did_load, struct err_info *reterr)
+int partition_refresh(struct partition *partition, struct analyzer *analyzer, const struct search_feed *feed,
+                      struct str tenant, struct str user, bool *ret_did_load, struct err_info *reterr)
 {
     /* Read before the load: a write in between raises it again and is taken in the next time. */
     uint64_t version = feed->version(feed->owner, tenant, user);
@@ -94,8 +94,10 @@ int partition_refresh(struct partition *partition, const struct search_feed *fee
         *ret_did_load = false;
         return 0;
     }
+    struct following following = {partition, analyzer};
     int64_t until;
-    int err = feed->load(feed->owner, tenant, user, partition->until, take_change, partition, &until, reterr);
+    int err =
+        feed->load(feed->owner, tenant, user, partition->until, take_change, &following, &until, reterr);
     if (err < 0)
         return err;
     partition->until = until;
@@ -176,8 +178,8 @@ static void collect_best(const struct partition *partition, const struct docs_fi
         qsort(best->items, best->n, sizeof(*best->items), compare_candidates);
 }
 
-int partition_find(struct partition *partition, const struct search_query *query, struct arena *arena,
-                   struct search_hit **ret_hits, size_t *ret_n)
+int partition_find(struct partition *partition, struct analyzer *analyzer, const struct search_query *query,
+                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n)
 {
     struct scores *scores = &partition->scores;
     struct docs_filter filter;
@@ -188,7 +190,7 @@ int partition_find(struct partition *partition, const struct search_query *query
         err = scores_reserve(scores, partition->docs.n);
     if (err)
         return err;
-    err = keyword_score(&partition->keyword, &partition->docs, partition->analyzer, query->text, scores);
+    err = keyword_score(&partition->keyword, &partition->docs, analyzer, query->text, scores);
     if (err)
         goto done;
     best.max = query->limit < scores->n_touched ? query->limit : scores->n_touched;

@@ -10,7 +10,9 @@
 #include "core/map.h"
 #include "core/mem.h"
 
-#define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
+#define DEFAULT_MAX_BYTES  ((size_t)512 * 1024 * 1024)
+#define MAX_IDLE_ANALYZERS 16 /* each remembers 100 KB of stems: one a running search, not one a partition   \
+                               */
 
 struct search {
     struct search_feed feed;
@@ -21,6 +23,8 @@ struct search {
     struct map partitions;
     struct partition *newest, *oldest;
     struct search_stats stats; /* n_partitions is the map's */
+    struct analyzer *idle[MAX_IDLE_ANALYZERS];
+    size_t n_idle;
 };
 
 int search_new(const struct search_options *options, struct search **ret_search, struct err_info *reterr)
@@ -51,6 +55,8 @@ struct search *search_free(struct search *search)
         partition_free(partition);
     }
     map_done(&search->partitions);
+    while (search->n_idle)
+        analyzer_free(search->idle[--search->n_idle]);
     (void)pthread_mutex_destroy(&search->lock);
     mem_free(search->language);
     return mem_free(search);
@@ -86,11 +92,8 @@ static int make_key(struct str tenant, struct str user, struct buf *buf)
 static int add_partition(struct search *search, struct buf *key, struct partition **ret_partition,
                          struct err_info *reterr)
 {
-    struct partition *partition;
-    int err = partition_new(search->language, &partition, reterr);
-    if (err)
-        return err;
-    err = map_put(&search->partitions, buf_str(key), partition, NULL);
+    struct partition *partition = partition_new();
+    int err = partition ? map_put(&search->partitions, buf_str(key), partition, NULL) : ERR_NOMEM;
     if (err) {
         partition_free(partition);
         return err_set(reterr, err, "out of memory for the index");
@@ -165,32 +168,65 @@ static void release(struct search *search, struct partition *partition, size_t b
     pthread_mutex_unlock(&search->lock);
 }
 
+static int borrow_analyzer(struct search *search, struct analyzer **ret_analyzer, struct err_info *reterr)
+{
+    struct analyzer *analyzer = NULL;
+    pthread_mutex_lock(&search->lock);
+    if (search->n_idle)
+        analyzer = search->idle[--search->n_idle];
+    pthread_mutex_unlock(&search->lock);
+    if (!analyzer)
+        return analyzer_new(search->language, ret_analyzer, reterr);
+    *ret_analyzer = analyzer;
+    return 0;
+}
+
+static void give_back_analyzer(struct search *search, struct analyzer *analyzer)
+{
+    pthread_mutex_lock(&search->lock);
+    if (search->n_idle < MAX_IDLE_ANALYZERS) {
+        search->idle[search->n_idle++] = analyzer;
+        analyzer = NULL;
+    }
+    pthread_mutex_unlock(&search->lock);
+    analyzer_free(analyzer);
+}
+
 /* ---- outside it
  * --------------------------------------------------------------------------------------------- */
 
-int search_run(struct search *search, const struct search_query *query, struct arena *arena,
-               struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
+/* The search proper, with partition and analyzer at hand. */
+static int run(struct search *search, struct partition *partition, struct analyzer *analyzer,
+               const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
+               size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
 {
-    struct partition *partition;
-    struct search_hit *hits = NULL;
-    size_t n = 0;
-    int err = acquire(search, query->tenant, query->user, &partition, reterr);
-    if (err)
-        return err;
     bool did_load = false;
     pthread_mutex_lock(&partition->lock);
-    bool is_degraded =
-        partition_refresh(partition, &search->feed, query->tenant, query->user, &did_load, reterr) < 0;
-    err = partition_find(partition, query, arena, &hits, &n);
+    int err =
+        partition_refresh(partition, analyzer, &search->feed, query->tenant, query->user, &did_load, reterr);
+    *ret_degraded = err < 0;
+    err = partition_find(partition, analyzer, query, arena, ret_hits, ret_n);
     size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
     pthread_mutex_unlock(&partition->lock);
     release(search, partition, bytes, n_docs, did_load);
     if (err)
         return err_set(reterr, err, "out of memory for a search");
-    *ret_hits = hits;
-    *ret_n = n;
-    *ret_degraded = is_degraded;
     return 0;
+}
+
+int search_run(struct search *search, const struct search_query *query, struct arena *arena,
+               struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
+{
+    struct analyzer *analyzer;
+    struct partition *partition;
+    int err = borrow_analyzer(search, &analyzer, reterr);
+    if (err)
+        return err;
+    err = acquire(search, query->tenant, query->user, &partition, reterr);
+    if (!err)
+        err = run(search, partition, analyzer, query, arena, ret_hits, ret_n, ret_degraded, reterr);
+    give_back_analyzer(search, analyzer);
+    return err;
 }
 
 void search_describe(struct search *search, struct search_stats *ret_stats)

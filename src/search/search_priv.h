@@ -22,20 +22,19 @@ struct partition {
     struct docs docs;
     struct keyword keyword;
     struct scores scores;
-    struct analyzer *analyzer;
     bool is_loaded;
     uint64_t version; /* of the feed, as it was before the last load */
     int64_t until;    /* the last change taken in */
 };
 
-int partition_new(const char *language, struct partition **ret_partition, struct err_info *reterr);
+struct partition *partition_new(void); /* NULL when out of memory */
 struct partition *partition_free(struct partition *partition);
 /* Takes in what changed since the last time. *ret_did_load: the feed was asked. After an error the old state
  * stands, some changes perhaps taken in, and the next call asks again. */
-int partition_refresh(struct partition *partition, const struct search_feed *feed, struct str tenant,
-                      struct str user, bool *ret_did_load, struct err_info *reterr);
-int partition_find(struct partition *partition, const struct search_query *query, struct arena *arena,
-                   struct search_hit **ret_hits, size_t *ret_n);
+int partition_refresh(struct partition *partition, struct analyzer *analyzer, const struct search_feed *feed,
+                      struct str tenant, struct str user, bool *ret_did_load, struct err_info *reterr);
+int partition_find(struct partition *partition, struct analyzer *analyzer, const struct search_query *query,
+                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n);
 size_t partition_size_bytes(const struct partition *partition);
 
 #endif
