@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Assembly of the program. The order of opening is the order of dependence; closing is its reverse.
+ */
+#include "cli/app.h"
+
+#include "core/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_WORKERS   32 /* blocking fetches at once: eight sections of four builds */
+#define MAX_QUEUED_PER    64 /* fetches that may wait for each worker before one is refused */
+#define MAX_REPORT_SCHEME 16 /* of an unknown URL: the rest may hold a password */
+
+static int set_up_log(const struct config *config, struct err_info *reterr)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(names[i], config->log_level) == 0) {
+            log_setup(levels[i], strcmp(config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT,
+                      STDERR_FILENO);
+            return 0;
+        }
+    }
+    return err_set(reterr, ERR_INTERNAL, "no log level '%s'", config->log_level);
+}
+
+int app_open_config(struct app *app, const struct cli *cli, struct err_info *reterr)
+{
+    const struct config_request request = {
+        .file = cli->config_path,
+        .data_dir = cli->data_dir,
+        .environment = (const char *const *)environ,
+    };
+    int r = config_load(&request, &app->config, reterr);
+    return r == 0 ? set_up_log(&app->config, reterr) : r;
+}
+
+static int set_kind(const struct config_connection *connection, struct recipe_connection *ret_kind,
+                    struct err_info *reterr)
+{
+    struct str url = str_of(connection->url), scheme;
+    const struct source_ops *ops = source_kind_for_url(url);
+    if (!ops) {
+        struct str rest = url;
+        (void)str_next_part(&rest, ':', &scheme);
+        return err_set_field(reterr, ERR_UNSUPPORTED, connection->place,
+                             "connection '%s': nothing here speaks '%.*s:'; sqlite:PATH is known",
+                             connection->name, STR_ARG(str_slice(scheme, 0, MAX_REPORT_SCHEME)));
+    }
+    *ret_kind = (struct recipe_connection){str_of(connection->name), ops};
+    return 0;
+}
+
+int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr)
+{
+    struct config *config = &app->config;
+    app->kinds = arena_calloc(&config->arena, config->n_connections + 1, sizeof *app->kinds);
+    if (!app->kinds)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < config->n_connections; i++) {
+        int r = set_kind(&config->connections[i], &app->kinds[i], reterr);
+        if (r < 0)
+            return r;
+    }
+    return recipe_book_load(config->recipe_folders.items, config->recipe_folders.n, app->kinds,
+                            config->n_connections, &app->recipes, findings, reterr);
+}
+
+static int make_folder(const char *path, struct err_info *reterr)
+{
+    char folder[PATH_MAX];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof folder)
+        return err_set_field(reterr, ERR_INVALID, path, "is no name for a folder");
+    memcpy(folder, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (folder[i] != '/' && folder[i] != '\0')
+            continue;
+        char here = folder[i];
+        folder[i] = '\0';
+        /* What is kept is its owner's business alone. */
+        if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+            return err_set_field(reterr, ERR_IO, path, "cannot be made: %s", strerror(errno));
+        folder[i] = here;
+    }
+    return 0;
+}
+
+int app_make_store_folder(const struct app *app, struct err_info *reterr)
+{
+    const char *path = strchr(app->config.store_url, ':');
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!slash || slash == path + 1)
+        return 0;
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path - 1), path + 1);
+    return make_folder(folder, reterr);
+}
+
+int app_open_memory(struct app *app, bool may_create, struct err_info *reterr)
+{
+    const struct store_options options = {
+        .url = app->config.store_url,
+        .may_create = may_create,
+        .clock = &clock_system,
+    };
+    int r = may_create ? app_make_store_folder(app, reterr) : 0;
+    if (r < 0)
+        return r;
+    r = store_open(&options, &app->store, reterr);
+    if (r == ERR_NOT_FOUND)
+        return err_set_field(reterr, r, app->config.store_url,
+                             "there is no store; `precis init` makes one (--data says where)");
+    if (r < 0)
+        return r;
+    return memory_new(app->store, &clock_system, (size_t)app->config.max_index_bytes, &app->memory, reterr);
+}
+
+int app_open_sources(struct app *app, struct err_info *reterr)
+{
+    struct config *config = &app->config;
+    int n_workers = config->n_workers > 0 ? (int)config->n_workers : DEFAULT_WORKERS;
+    int r = workers_new("source", n_workers, (size_t)n_workers * MAX_QUEUED_PER, &app->workers, reterr);
+    if (r < 0)
+        return r;
+    app->env = (struct source_env){.memory = app->memory, .workers = app->workers, .clock = &clock_system};
+    app->connections = arena_calloc(&config->arena, config->n_connections + 1, sizeof *app->connections);
+    if (!app->connections)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < config->n_connections; i++) {
+        const struct config_connection *connection = &config->connections[i];
+        r = source_open(&app->env, connection->name, str_of(connection->url), &app->connections[i], reterr);
+        if (r < 0) {
+            err_prefix(reterr, "connection '%s': ", connection->name);
+            return r;
+        }
+        app->n_connections++;
+    }
+    return 0;
+}
+
+int app_open_engine(struct app *app, struct err_info *reterr)
+{
+    const struct build_options options = {
+        .env = &app->env,
+        .connections = app->connections,
+        .n_connections = app->n_connections,
+        .recipes = &app->recipes,
+        .max_cache_bytes = (size_t)app->config.cache_max_bytes,
+        .max_cache_entries = (size_t)app->config.cache_max_entries,
+        .cache_ttl_us = app->config.cache_ttl_us,
+    };
+    return build_engine_new(&options, &app->engine, reterr);
+}
+
+int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct err_info *reterr)
+{
+    int r = app_open_config(app, cli, reterr);
+    if (r == 0)
+        r = app_open_recipes(app, NULL, reterr);
+    if (r == 0)
+        r = app_open_memory(app, may_create, reterr);
+    if (r == 0)
+        r = app_open_sources(app, reterr);
+    if (r == 0)
+        r = app_open_engine(app, reterr);
+    return r;
+}
+
+void app_close(struct app *app)
+{
+    app->engine = build_engine_free(app->engine);
+    while (app->n_connections > 0)
+        (void)source_close(app->connections[--app->n_connections]);
+    app->workers = workers_free(app->workers);
+    app->memory = memory_free(app->memory);
+    app->store = store_close(app->store);
+    recipe_book_done(&app->recipes);
+    config_done(&app->config);
+}
