@@ -57,7 +57,7 @@ static int set_kind(const struct config_connection *connection, struct recipe_co
     return 0;
 }
 
-int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr)
+int app_open_kinds(struct app *app, struct err_info *reterr)
 {
     struct config *config = &app->config;
     app->kinds = arena_calloc(&config->arena, config->n_connections + 1, sizeof *app->kinds);
@@ -68,6 +68,15 @@ int app_open_recipes(struct app *app, struct recipe_report *findings, struct err
         if (r < 0)
             return r;
     }
+    return 0;
+}
+
+int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr)
+{
+    struct config *config = &app->config;
+    int r = app_open_kinds(app, reterr);
+    if (r < 0)
+        return r;
     return recipe_book_load(config->recipe_folders.items, config->recipe_folders.n, app->kinds,
                             config->n_connections, &app->recipes, findings, reterr);
 }

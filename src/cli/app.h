@@ -30,11 +30,13 @@ struct app {
 
 /* Each accepts an app whose earlier parts are open; app must start zeroed and must not move afterwards. */
 int app_open_config(struct app *app, const struct cli *cli, struct err_info *reterr);
-/* Needs the configuration only; nothing is connected to. findings (may be NULL): see recipe_book_load. */
+/* The kinds of the connections, which recipes are checked against. Nothing is connected to. */
+int app_open_kinds(struct app *app, struct err_info *reterr);
+/* The kinds and the recipes. Needs the configuration only. findings (may be NULL): see recipe_book_load. */
 int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr);
 /* Store and memory. may_create: also makes the folder; otherwise ERR_NOT_FOUND says how to make one. */
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr);
-/* Needs the memory: workers, and every connection. */
+/* Workers, and every connection. Built-in kinds need the memory opened before. */
 int app_open_sources(struct app *app, struct err_info *reterr);
 /* Needs all of the above. */
 int app_open_engine(struct app *app, struct err_info *reterr);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * precis doctor: looks at everything a server needs and says in words what is wrong. Each check is one
+ * function of the table below; a check that cannot run says why, and the others go on.
+ */
+#include "cli/app.h"
+#include "core/civil.h"
+#include "core/json.h"
+
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#define MAX_OUTPUT_BYTES  (1024 * 1024)
+#define CHECK_DEADLINE_US (5 * US_PER_SEC) /* a connection that needs longer to answer is ill */
+#define LITTLE_DISK_BYTES (INT64_C(256) << 20)
+#define MIB               (1024.0 * 1024.0)
+
+struct doctor {
+    const struct cli *cli;
+    struct app app;
+    struct buf out; /* lines, or elements of the JSON array */
+    struct json_writer json;
+    int n_problems;
+};
+
+enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_PROBLEM };
+
+static void say(struct doctor *doctor, enum verdict verdict, const char *subject, const char *sentence)
+{
+    static const char *const names[] = {"ok", "note", "problem"};
+    if (verdict == VERDICT_PROBLEM)
+        doctor->n_problems++;
+    if (!doctor->cli->is_json) {
+        buf_printf(&doctor->out, "%-8s %-14s %s\n", names[verdict], subject, sentence);
+        return;
+    }
+    json_open_object(&doctor->json);
+    json_put_member_text(&doctor->json, "verdict", str_of(names[verdict]));
+    json_put_member_text(&doctor->json, "subject", str_of(subject));
+    json_put_member_text(&doctor->json, "message", str_of(sentence));
+    json_close_object(&doctor->json);
+}
+
+static void say_error(struct doctor *doctor, const char *subject, const struct err_info *err)
+{
+    char sentence[ERR_FIELD_SIZE + ERR_MESSAGE_SIZE + 4];
+    (void)snprintf(sentence, sizeof sentence, "%s%s%s", err->field, *err->field ? ": " : "", err->message);
+    say(doctor, VERDICT_PROBLEM, subject, sentence);
+}
+
+static void check_config(struct doctor *doctor)
+{
+    char sentence[512];
+    const struct config *config = &doctor->app.config;
+    if (config->file)
+        (void)snprintf(sentence, sizeof sentence, "read from %s", config->file);
+    else
+        (void)snprintf(sentence, sizeof sentence,
+                       "there is no precis.yaml; environment and built-in values hold");
+    say(doctor, VERDICT_OK, "configuration", sentence);
+}
+
+static void check_sqlite(struct doctor *doctor, const struct store_info *info)
+{
+    char sentence[512];
+    if (info->has_wal_reset_fix) {
+        (void)snprintf(sentence, sizeof sentence, "%s, which has the fix for the WAL-reset defect",
+                       info->library_version);
+        say(doctor, VERDICT_OK, "sqlite", sentence);
+        return;
+    }
+    (void)snprintf(sentence, sizeof sentence,
+                   "%s is linked, which lacks the fix for the WAL-reset defect (3.51.3); one process alone "
+                   "checkpoints, under "
+                   "a lock, so that the defect cannot be met",
+                   info->library_version);
+    say(doctor, VERDICT_NOTE, "sqlite", sentence);
+}
+
+static void check_store(struct doctor *doctor)
+{
+    struct store_info info;
+    struct err_info err;
+    char sentence[1024];
+    if (app_open_memory(&doctor->app, false, &err) < 0 ||
+        store_describe(doctor->app.store, &info, &err) < 0) {
+        say_error(doctor, "store", &err);
+        return;
+    }
+    (void)snprintf(sentence, sizeof sentence, "%s: %s, schema %d, %.1f MiB and %.1f MiB of log%s", info.path,
+                   info.engine, info.schema_version, (double)info.size_bytes / MIB,
+                   (double)info.wal_bytes / MIB, info.is_owner ? "" : "; another process has it open");
+    say(doctor, VERDICT_OK, "store", sentence);
+    check_sqlite(doctor, &info);
+    if (store_check(doctor->app.store, &err) < 0)
+        say_error(doctor, "integrity", &err);
+    else
+        say(doctor, VERDICT_OK, "integrity",
+            "every page and every foreign key of the store is as it should be");
+}
+
+static void check_disk(struct doctor *doctor)
+{
+    struct statvfs disk;
+    char sentence[256];
+    const char *path = doctor->app.config.data_dir;
+    if (statvfs(path, &disk) < 0 && statvfs(path = ".", &disk) < 0)
+        return; /* the store's own check says what is wrong with the folder */
+    int64_t free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    (void)snprintf(sentence, sizeof sentence, "%.1f GiB free at %s", (double)free_bytes / (1024.0 * MIB),
+                   path);
+    say(doctor, free_bytes < LITTLE_DISK_BYTES ? VERDICT_PROBLEM : VERDICT_OK, "disk", sentence);
+}
+
+static void check_recipes(struct doctor *doctor)
+{
+    struct recipe_report findings = {.n = 0};
+    struct err_info err;
+    char sentence[128];
+    const struct recipe_book *book = &doctor->app.recipes;
+    int r = app_open_recipes(&doctor->app, &findings, &err);
+    for (size_t i = 0; i < findings.n; i++) {
+        struct err_info finding;
+        err_set(&finding, ERR_INVALID, "line %d: %.*s", findings.findings[i].line,
+                STR_ARG(findings.findings[i].message));
+        say_error(doctor, "recipes", &finding);
+    }
+    if (r < 0) {
+        say_error(doctor, "recipes", &err);
+    } else {
+        (void)snprintf(sentence, sizeof sentence, "%zu can be built", book->n);
+        say(doctor, book->n > 0 ? VERDICT_OK : VERDICT_PROBLEM, "recipes", sentence);
+    }
+    recipe_report_done(&findings);
+}
+
+static void check_connections(struct doctor *doctor)
+{
+    struct err_info err;
+    if (!doctor->app.kinds)
+        return; /* told already */
+    if (app_open_sources(&doctor->app, &err) < 0) {
+        say_error(doctor, "connections", &err);
+        return;
+    }
+    for (size_t i = 0; i < doctor->app.n_connections; i++) {
+        struct source *source = doctor->app.connections[i];
+        struct buf line;
+        buf_init(&line, 4096);
+        int r = source_check(source, clock_mono_us(&clock_system) + CHECK_DEADLINE_US, &line, &err);
+        if (r < 0)
+            say_error(doctor, source_name(source), &err);
+        else
+            say(doctor, VERDICT_OK, source_name(source), line.data ? line.data : "answers");
+        buf_done(&line);
+    }
+}
+
+static void check_zones(struct doctor *doctor)
+{
+    struct zone *zone = NULL;
+    struct err_info err;
+    if (zone_new(STR_LIT("Europe/Warsaw"), &zone, &err) < 0)
+        say(doctor, VERDICT_PROBLEM, "time zones",
+            "the system has no zone files: install tzdata, or all times are UTC");
+    else
+        say(doctor, VERDICT_OK, "time zones", "the system's zone files are there");
+    (void)zone_free(zone);
+}
+
+static int doctor_examine(struct doctor *doctor)
+{
+    static void (*const checks[])(struct doctor *) = {
+        check_config, check_disk, check_store, check_recipes, check_connections, check_zones,
+    };
+    struct err_info err;
+    if (app_open_config(&doctor->app, doctor->cli, &err) < 0)
+        return cli_fail(doctor->cli, &err);
+    if (doctor->cli->is_json)
+        json_open_array(&doctor->json);
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        checks[i](doctor);
+    if (doctor->cli->is_json)
+        json_close_array(&doctor->json);
+    int exit_code = cli_print(doctor->cli, &doctor->out);
+    if (doctor->n_problems > 0)
+        fprintf(stderr, "precis: %d %s\n", doctor->n_problems,
+                doctor->n_problems == 1 ? "problem" : "problems");
+    return doctor->n_problems > 0 ? EXIT_FAILED : exit_code;
+}
+
+static int doctor_run(struct cli *cli, int argc, char **argv)
+{
+    const struct option options[] = {OPTION_END};
+    struct args_list words;
+    int r = cli_parse(cli, &command_doctor, options, argc, argv, 0, 0, &words);
+    if (r != 0)
+        return cli_parse_exit(r);
+    struct doctor doctor = {.cli = cli};
+    buf_init(&doctor.out, MAX_OUTPUT_BYTES);
+    json_writer_init(&doctor.json, &doctor.out);
+    int exit_code = doctor_examine(&doctor);
+    app_close(&doctor.app);
+    buf_done(&doctor.out);
+    return exit_code;
+}
+
+const struct command command_doctor = {"doctor", "[--json]",
+                                       "asks everything a server needs and says what is wrong", doctor_run};

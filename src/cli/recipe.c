@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * precis recipe: which recipes there are, what one asks for, and what is wrong with a file. Checking executes
+ * nothing; with --connect each statement is prepared by its own database, which still runs nothing.
+ */
+#include "cli/app.h"
+
+#include <stdio.h>
+
+#define MAX_OUTPUT_BYTES (16 * 1024 * 1024)
+
+static int unknown_recipe(const struct recipe_book *book, const char *name, struct err_info *reterr)
+{
+    const char *names[64];
+    size_t n = 0;
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    for (size_t i = 0; i < book->n && n < sizeof names / sizeof *names; i++) {
+        const char *copy = arena_strdup(&arena, book->recipes[i]->name);
+        if (copy)
+            names[n++] = copy;
+    }
+    const char *nearest = str_nearest(str_of(name), names, n);
+    int r = err_set_field(reterr, ERR_NOT_FOUND, name, "there is no such recipe%s%s%s",
+                          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    arena_done(&arena);
+    return r;
+}
+
+static void list_recipes(const struct cli *cli, const struct recipe_book *book, struct buf *out)
+{
+    if (cli->is_json)
+        buf_append_byte(out, '[');
+    for (size_t i = 0; i < book->n; i++) {
+        const struct recipe *recipe = book->recipes[i];
+        if (cli->is_json) {
+            buf_append_text(out, i ? "," : "");
+            recipe_write_json(recipe, false, out);
+        } else {
+            buf_printf(out, "%-12.*s  %.*s\n", STR_ARG(recipe->name), STR_ARG(recipe->about));
+        }
+    }
+    if (cli->is_json)
+        buf_append_byte(out, ']');
+}
+
+static void show_recipe(const struct cli *cli, const struct recipe *recipe, struct buf *out)
+{
+    if (cli->is_json) {
+        recipe_write_json(recipe, true, out);
+        return;
+    }
+    buf_printf(out, "%.*s: %.*s\n%lld tokens unless asked otherwise, at most %lld; from %.*s\n\nparameters\n",
+               STR_ARG(recipe->name), STR_ARG(recipe->about), (long long)recipe->budget_tokens,
+               (long long)recipe->max_budget_tokens, STR_ARG(recipe->file));
+    for (size_t i = 0; i < recipe->n_params; i++) {
+        const struct recipe_param *param = &recipe->params[i];
+        buf_printf(out, "  %-20.*s %-8s %s  %.*s\n", STR_ARG(param->name), value_type_name(param->type),
+                   param->is_required ? "required" : "optional", STR_ARG(param->about));
+    }
+    buf_append_text(out, "\nsections, in order of priority\n");
+    for (size_t i = 0; i < recipe->n_sections; i++) {
+        const struct recipe_section *section = &recipe->sections[i];
+        buf_printf(out, "  %-20.*s from %-12.*s %.*s\n", STR_ARG(section->step.name),
+                   STR_ARG(section->step.from), STR_ARG(section->title));
+    }
+}
+
+static int list_or_show(const struct cli *cli, const char *name)
+{
+    struct app app = {.store = NULL};
+    struct recipe_report findings = {.n = 0};
+    struct buf out;
+    struct err_info err;
+    buf_init(&out, MAX_OUTPUT_BYTES);
+    int r = app_open_config(&app, cli, &err);
+    if (r == 0)
+        r = app_open_recipes(&app, &findings, &err);
+    if (r == 0 && !name) {
+        list_recipes(cli, &app.recipes, &out);
+    } else if (r == 0) {
+        const struct recipe *recipe = recipe_book_find(&app.recipes, str_of(name));
+        if (recipe)
+            show_recipe(cli, recipe, &out);
+        else
+            r = unknown_recipe(&app.recipes, name, &err);
+    }
+    for (size_t i = 0; i < findings.n; i++)
+        fprintf(stderr, "precis: %.*s\n", STR_ARG(findings.findings[i].message));
+    int exit_code = r == 0 ? cli_print(cli, &out) : cli_fail(cli, &err);
+    recipe_report_done(&findings);
+    app_close(&app);
+    buf_done(&out);
+    return exit_code;
+}
+
+static struct source *connection_find(const struct app *app, struct str name)
+{
+    for (size_t i = 0; i < app->n_connections; i++) {
+        if (str_is(name, source_name(app->connections[i])))
+            return app->connections[i];
+    }
+    return NULL;
+}
+
+/* Has each statement prepared by its connection. The number of findings, or negative when the connections
+ * cannot be opened. */
+static int prepare_steps(struct app *app, const struct recipe *recipe, const char *file, struct buf *out,
+                         struct err_info *reterr)
+{
+    int n_findings = 0;
+    int r = app_open_sources(app, reterr);
+    for (size_t i = 0; r == 0 && i < recipe_n_steps(recipe); i++) {
+        const struct recipe_step *step = recipe_step_at(recipe, i);
+        struct source *source = connection_find(app, step->from);
+        struct err_info err;
+        if (!source)
+            continue; /* a built-in kind: there is no statement */
+        struct value *settings = arena_calloc(&app->config.arena, RECIPE_MAX_STEPS, sizeof *settings);
+        size_t n_binds = 0;
+        if (!settings)
+            return err_set(reterr, ERR_NOMEM, "out of memory");
+        for (size_t k = 0; step->ops->settings[k].name && k < RECIPE_MAX_STEPS; k++) {
+            settings[k] = step->settings[k].constant;
+            if (step->ops->settings[k].type == SETTING_SQL)
+                n_binds = step->settings[k].n_binds;
+        }
+        if (source_prepare(source, settings, n_binds, &err) < 0) {
+            buf_printf(out, "%s:%d:%d: '%.*s': %s\n", file, step->line, step->column, STR_ARG(step->name),
+                       err.message);
+            n_findings++;
+        }
+    }
+    return r < 0 ? r : n_findings;
+}
+
+static void print_findings(const struct recipe_report *report, const char *file, struct buf *out)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        const struct recipe_finding *finding = &report->findings[i];
+        buf_printf(out, "%s:%d:%d: %.*s\n", file, finding->line, finding->column, STR_ARG(finding->message));
+    }
+}
+
+static int check_text(struct app *app, const char *file, struct str text, bool may_connect, struct buf *out,
+                      struct err_info *reterr)
+{
+    struct recipe_report report = {.n = 0};
+    struct recipe *recipe = NULL;
+    int n_findings = 0;
+    int r = recipe_load(text, file, app->kinds, app->config.n_connections, &recipe, &report, reterr);
+    if (r < 0 && report.n > 0) {
+        print_findings(&report, file, out);
+        n_findings = (int)report.n;
+        r = 0;
+    } else if (r == 0 && may_connect) {
+        r = n_findings = prepare_steps(app, recipe, file, out, reterr);
+    }
+    recipe_report_done(&report);
+    (void)recipe_unref(recipe);
+    return r < 0 ? r : n_findings;
+}
+
+static int check_file(const struct cli *cli, const char *file, bool may_connect)
+{
+    struct app app = {.store = NULL};
+    struct buf text, out;
+    struct err_info err;
+    int exit_code = EXIT_DONE;
+    buf_init(&text, MAX_OUTPUT_BYTES);
+    buf_init(&out, MAX_OUTPUT_BYTES);
+    int r = app_open_config(&app, cli, &err);
+    if (r == 0)
+        r = app_open_kinds(&app, &err);
+    if (r == 0)
+        r = cli_read_file(file, &text, &err);
+    if (r == 0)
+        r = check_text(&app, file, buf_str(&text), may_connect, &out, &err);
+    if (r < 0) {
+        exit_code = cli_fail(cli, &err);
+    } else if (r > 0) {
+        (void)cli_print(cli, &out);
+        exit_code = EXIT_FAILED;
+    } else {
+        fprintf(stderr, "precis: %s is a good recipe\n", file);
+    }
+    app_close(&app);
+    buf_done(&out);
+    buf_done(&text);
+    return exit_code;
+}
+
+static int recipe_run(struct cli *cli, int argc, char **argv)
+{
+    bool may_connect = false;
+    const struct option options[] = {
+        {"connect", OPTION_FLAG, &may_connect, NULL, "check: let each connection prepare its statements"},
+        OPTION_END,
+    };
+    struct args_list words;
+    int r = cli_parse(cli, &command_recipe, options, argc, argv, 1, 2, &words);
+    if (r != 0)
+        return cli_parse_exit(r);
+    const char *verb = words.items[0];
+    if (strcmp(verb, "list") == 0 && words.n == 1)
+        return list_or_show(cli, NULL);
+    if (strcmp(verb, "show") == 0 && words.n == 2)
+        return list_or_show(cli, words.items[1]);
+    if (strcmp(verb, "check") == 0 && words.n == 2)
+        return check_file(cli, words.items[1], may_connect);
+    return cli_wrong_use(&command_recipe, "'recipe %s' is not understood", verb);
+}
+
+const struct command command_recipe = {
+    "recipe",
+    "list | show NAME | check FILE [--connect]",
+    "lists recipes, shows one, checks a file",
+    recipe_run,
+};
