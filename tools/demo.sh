@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# What `make demo` shows: sample data into an embedded store, then a context from it. demo.sh PRECIS DIR
+# A second run starts over, so that "today" is always today.
+set -eu
+precis=$1
+data=$2
+
+rm -rf "$data"
+echo "demo: loading sample data into $data" >&2
+"$precis" init --demo --data "$data"
+echo "demo: building the context of the recipe 'assistant' for the sample user" >&2
+echo >&2
+"$precis" build --data "$data" --recipe assistant --param user_id=demo --query "What is on today?" --max-tokens 1000
+
+cat >&2 <<END
+
+Try next:
+  $precis build --data $data --recipe assistant --param user_id=demo --query "What is on today?" --max-tokens 300 --explain
+  $precis memory search --data $data --user demo coffee
+  $precis recipe show assistant --data $data
+  $precis serve --data $data
+and, while it serves:
+  curl -s -H 'Content-Type: application/json' \\
+    -d '{"recipe":"assistant","params":{"user_id":"demo"},"query":"What is on today?","max_tokens":300}' \\
+    http://127.0.0.1:8080/v1/context
+END
