@@ -81,7 +81,7 @@ int app_open_recipes(struct app *app, struct recipe_report *findings, struct err
                             config->n_connections, &app->recipes, findings, reterr);
 }
 
-static int make_folder(const char *path, struct err_info *reterr)
+int app_make_folder(const char *path, struct err_info *reterr)
 {
     char folder[PATH_MAX];
     size_t len = strlen(path);
@@ -109,7 +109,7 @@ int app_make_store_folder(const struct app *app, struct err_info *reterr)
         return 0;
     char folder[PATH_MAX];
     (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path - 1), path + 1);
-    return make_folder(folder, reterr);
+    return app_make_folder(folder, reterr);
 }
 
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr)

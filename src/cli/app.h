@@ -44,6 +44,8 @@ int app_open_engine(struct app *app, struct err_info *reterr);
 int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct err_info *reterr);
 void app_close(struct app *app);
 
+/* Makes a folder and those above it. */
+int app_make_folder(const char *path, struct err_info *reterr);
 /* Makes the folder that the store's file lies in, and those above it. Needs the configuration. */
 int app_make_store_folder(const struct app *app, struct err_info *reterr);
 
