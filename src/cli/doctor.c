@@ -125,6 +125,11 @@ static void check_recipes(struct doctor *doctor)
                 STR_ARG(findings.findings[i].message));
         say_error(doctor, "recipes", &finding);
     }
+    for (size_t i = 0; i < book->n_left_out; i++) {
+        struct err_info left_out;
+        err_set(&left_out, ERR_NOT_FOUND, "left out: %.*s", STR_ARG(book->left_out[i]));
+        say(doctor, VERDICT_NOTE, "recipes", left_out.message);
+    }
     if (r < 0) {
         say_error(doctor, "recipes", &err);
     } else {
