@@ -198,7 +198,7 @@ static inline void score_slowly(const struct rows *rows, const char *user, const
         for (size_t i = 0; i < rows->n; i++) {
             double tf = (double)count_term(&docs[i], asked.items[k]);
             double length = (double)docs[i].n * n_docs / n_terms;
-            ret_scores[i] += idf * tf / (tf + 1.2 * (0.25 + 0.75 * length));
+            ret_scores[i] += idf * tf / (tf + 0.9 * (0.6 + 0.4 * length));
         }
     }
     for (size_t i = 0; i < rows->n; i++)
