@@ -71,7 +71,7 @@ void civil_from_us(int64_t time_us, const struct zone *zone, struct civil *ret_c
         .hour = second_of_day / SECONDS_PER_HOUR,
         .minute = second_of_day / 60 % 60,
         .second = second_of_day % 60,
-        .us = (int)(time_us - utc_sec * US_PER_SEC),
+        .us = (int)((time_us % US_PER_SEC + US_PER_SEC) % US_PER_SEC),
         .weekday = civil_weekday(days),
         .offset_sec = local->offset_sec,
     };

@@ -9,12 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* snprintf wanted more than it had: takes away the piece of a character it may have left at the end. */
 static void cut_at_character(char *text, size_t size, int wanted)
 {
-    if (wanted < 0)
+    if (wanted < 0) {
         text[0] = '\0';
-    else if ((size_t)wanted >= size)
-        text[utf8_prefix(str_make(text, size - 1), size - 1).len] = '\0';
+        return;
+    }
+    if ((size_t)wanted < size)
+        return;
+    size_t len = size - 1, lead = len;
+    do
+        lead--;
+    while (lead > 0 && len - lead < 4 && ((unsigned char)text[lead] & 0xC0) == 0x80);
+    if (!utf8_is_valid(str_make(text + lead, len - lead)))
+        text[lead] = '\0';
 }
 
 static void write_sentence(struct err_info *reterr, int code, const char *field, const char *format,
