@@ -69,7 +69,7 @@ static struct str round_digits(struct str whole, struct str part, size_t n_place
         digits[start + n - n_places] = '.';
         n++;
     }
-    return str_make(digits, n);
+    return str_make(digits + start, n);
 }
 
 static struct value print_rounded(const struct filter_call *call, bool has_plus)

@@ -136,12 +136,13 @@ static void add_condition(struct load *load, const struct yaml_node *node, struc
     struct complaints complaints = load_spot_complaints(&spot);
     struct str name = str_trim(part);
     size_t offset = name.len ? (size_t)(name.ptr - node->text.ptr) : 0;
-    struct recipe_condition condition = {.is_negated = str_starts_with(name, STR_LIT("not "))};
+    struct recipe_condition condition = {.is_negated =
+                                             str_is(name, "not") || str_starts_with(name, STR_LIT("not "))};
     struct recipe_condition *conditions;
     struct err_info err = {0};
 
     if (condition.is_negated)
-        name = str_trim(str_slice(name, 4, SIZE_MAX));
+        name = str_trim(str_slice(name, 3, SIZE_MAX));
     if (ref_resolve(names, name, &condition.ref, &err) < 0) {
         complain(&complaints, offset, "%s", err.message);
         return;

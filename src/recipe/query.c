@@ -220,6 +220,16 @@ static void pass_word(struct scanner *scanner)
         pass_quoted(scanner, true);
 }
 
+/* Something other than a word or an opening parenthesis: no statement that reads begins so. */
+static void begin_otherwise(struct scanner *scanner)
+{
+    if (!scanner->has_begun)
+        refuse(scanner, scanner->pos,
+               "a query must begin with SELECT, WITH or VALUES: sources are read only");
+    scanner->has_begun = true;
+    scanner->after_paren = false;
+}
+
 /* What means nothing to us; other parameter styles would be bound to nothing, so they are refused. */
 static void pass_mark(struct scanner *scanner, char c)
 {
@@ -227,10 +237,8 @@ static void pass_mark(struct scanner *scanner, char c)
 
     if (is_parameter)
         refuse(scanner, scanner->pos, "placeholders are written by name, such as :user_id");
-    if (!scanner->has_begun && c != '(')
-        refuse(scanner, scanner->pos,
-               "a query must begin with SELECT, WITH or VALUES: sources are read only");
-    scanner->has_begun = scanner->has_begun || c != '(';
+    if (c != '(')
+        begin_otherwise(scanner);
     scanner->after_paren = c == '(' || c == ')';
     copy(scanner, 1);
 }
@@ -278,19 +286,21 @@ static void pass_token(struct scanner *scanner)
         pass_word(scanner);
         return;
     }
-    if (c == ':' && is_letter(peek(scanner, 1)))
-        pass_placeholder(scanner);
-    else if (c == ':' && (peek(scanner, 1) == ':' || peek(scanner, 1) == '='))
-        copy(scanner, 2);
-    else if (scanner->has_begun && (c == '\'' || c == '"' || c == '`'))
-        pass_quoted(scanner, false);
-    else if (scanner->has_begun && is_digit(c))
-        pass_digits(scanner);
-    else if (c != '$' || !pass_dollar_quoted(scanner)) {
+    if (!memchr(":'\"`$", c, 5) && !is_digit(c)) {
         pass_mark(scanner, c);
         return;
     }
-    scanner->after_paren = false;
+    begin_otherwise(scanner);
+    if (c == ':' && is_letter(peek(scanner, 1)))
+        pass_placeholder(scanner);
+    else if (c == ':')
+        copy(scanner, peek(scanner, 1) == ':' || peek(scanner, 1) == '=' ? 2 : 1);
+    else if (c == '\'' || c == '"' || c == '`')
+        pass_quoted(scanner, false);
+    else if (is_digit(c))
+        pass_digits(scanner);
+    else if (!pass_dollar_quoted(scanner))
+        pass_mark(scanner, c);
 }
 
 int query_compile(struct str sql, const struct names *names, struct arena *arena,
