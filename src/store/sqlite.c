@@ -4,8 +4,9 @@
  *
  * Invariant: whoever writes or checkpoints holds the lock `write` of PATH.lock, in whatever process. So no
  * checkpoint ever runs beside another connection's write, which is the one way into the WAL-reset defect of
- * SQLite before 3.51.3 (docs/decisions/0001-sqlite-wal-reset.md). Only the owner checkpoints: its writer's
- * thread, between two groups, and once more at close.
+ * SQLite before 3.51.3 (docs/decisions/0001-sqlite-wal-reset.md). The owner checkpoints: its writer's
+ * thread, between two groups, and once more at close. Another process does so only when the log has become
+ * large.
  */
 #include "store/sqlite_priv.h"
 
@@ -46,8 +47,7 @@ struct engine {
     int n_idle, n_open, n_max;
 };
 
-/* ---- opening and closing
- * -------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------- */
 
 /* The file of that path, made empty with mode 0600 if there is none. An existing one is not opened here:
  * closing it would drop the locks that SQLite may hold on it in this process. */
@@ -112,8 +112,25 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int n_pages)
 
     (void)db;
     (void)name;
+    if (n_pages < engine->n_wal_pages) /* the log has started over */
+        engine->checkpoint_at_pages = CHECKPOINT_PAGES;
     engine->n_wal_pages = n_pages;
     return SQLITE_OK;
+}
+
+static int open_writer(struct engine *engine, const struct store_options *options, struct err_info *reterr)
+{
+    enum conn_kind kind = options->is_read_only ? CONN_READER : CONN_WRITER;
+    int r = conn_new(engine->path, kind, &engine->writer, reterr);
+
+    if (r == 0)
+        r = prepare_schema(engine, options, reterr);
+    if (r < 0) {
+        err_prefix(reterr, "%s: ", engine->path);
+        engine->writer =
+            conn_free(engine->writer); /* no checkpoint at close: a refused file stays as it is */
+    }
+    return r;
 }
 
 /* While the lock `write` is held. */
@@ -122,15 +139,10 @@ static int open_locked(struct engine *engine, const struct store_options *option
 {
     int r = find_file(engine->path, options->may_create && !options->is_read_only, reterr);
 
-    if (r < 0)
-        return r;
-    r = versions_open(engine->path, ret_versions, reterr);
-    if (r < 0)
-        return r;
-    r = conn_new(engine->path, options->is_read_only ? CONN_READER : CONN_WRITER, &engine->writer, reterr);
-    if (r < 0)
-        return r;
-    r = prepare_schema(engine, options, reterr);
+    if (r == 0)
+        r = versions_open(engine->path, ret_versions, reterr);
+    if (r == 0)
+        r = open_writer(engine, options, reterr);
     if (r < 0)
         return r;
     (void)sqlite3_wal_hook(engine->writer->db, on_commit, engine);
@@ -165,7 +177,7 @@ static void wait_for_readers(struct engine *engine)
 
 static void checkpoint_at_close(struct engine *engine)
 {
-    if (engine->is_read_only || !engine->is_owner ||
+    if (engine->is_read_only || !engine->writer || !sqlite_lock_own(&engine->lock) ||
         sqlite_lock_write(&engine->lock, SQLITE_PATIENCE_MS, NULL) < 0)
         return;
     /* If it fails the log stays, and the next opening reads it. */
@@ -225,8 +237,7 @@ static int on_open(const char *path, const struct store_options *options, struct
     return 0;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------- */
 
 /* True when SQLite has ended the transaction by itself, as it does when the disk is full. */
 static bool is_transaction_lost(const struct engine *engine)
@@ -294,27 +305,30 @@ static void checkpoint(struct engine *engine)
 {
     bool is_large = engine->n_wal_pages >= LARGE_WAL_PAGES;
     int mode = is_large ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    int n_log = -1, n_done = -1, rc;
 
     (void)sqlite3_busy_timeout(engine->writer->db, is_large ? LARGE_WAL_WAIT_MS : 0);
-    rc = sqlite3_wal_checkpoint_v2(engine->writer->db, "main", mode, &n_log, &n_done);
+    (void)sqlite3_wal_checkpoint_v2(engine->writer->db, "main", mode, NULL, NULL);
     (void)sqlite3_busy_timeout(engine->writer->db, SQLITE_PATIENCE_MS);
-    /* When all was copied the log starts over; when not, more must come before another try is worth it. */
-    engine->checkpoint_at_pages =
-        CHECKPOINT_PAGES + (rc == SQLITE_OK && n_log == n_done ? 0 : engine->n_wal_pages);
+    /* Unless the next commit starts the log over, more must come before another try is worth it. */
+    engine->checkpoint_at_pages = engine->n_wal_pages + CHECKPOINT_PAGES;
+}
+
+static bool is_checkpoint_due(struct engine *engine)
+{
+    if (engine->n_wal_pages < engine->checkpoint_at_pages)
+        return false;
+    engine->is_owner = sqlite_lock_own(&engine->lock);
+    return engine->is_owner || engine->n_wal_pages >= LARGE_WAL_PAGES;
 }
 
 static void on_group_end(struct engine *engine)
 {
-    if (engine->n_wal_pages >= engine->checkpoint_at_pages && sqlite_lock_own(&engine->lock)) {
-        engine->is_owner = true;
+    if (is_checkpoint_due(engine))
         checkpoint(engine);
-    }
     sqlite_lock_write_end(&engine->lock);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 /* An idle connection, or NULL with a place reserved for a new one. */
 static int take_reader(struct engine *engine, struct conn **ret_conn, struct err_info *reterr)
@@ -380,8 +394,7 @@ void sqlite_read_end(struct engine *engine, struct conn *conn)
     give_reader(engine, conn);
 }
 
-/* ---- questions about the store
- * -------------------------------------------------------------------------------- */
+/* ---- questions about the store ----------------------------------------------------------------------- */
 
 static int on_check(struct engine *engine, struct err_info *reterr)
 {

@@ -81,6 +81,35 @@ static void two_handles_in_one_process_share_rows_and_versions(void **state)
     assert_int_equal(put(fixture->store, "b"), 0);
 }
 
+static int fill_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    (void)arg;
+    return store_exec(txn,
+                      "INSERT INTO audit (at, tenant, actor, action, object)"
+                      " VALUES (1, 't', 'a', 'x', hex(zeroblob(2500000)))",
+                      NULL, 0, reterr);
+}
+
+static void next_one_checkpoints_when_the_owner_has_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *first = fixture_open(fixture);
+    struct store_info info;
+
+    fixture->store = fixture_open(fixture);
+    assert_int_equal(store_write(fixture->store, fill_fn, NULL, NULL),
+                     0); /* more pages than a checkpoint waits for */
+    assert_int_equal(store_describe(fixture->store, &info, NULL), 0);
+    assert_false(info.is_owner);
+    store_close(first);
+    assert_int_equal(store_write(fixture->store, fill_fn, NULL, NULL), 0);
+    /* A group's end comes after its waiter has been told: the second write is behind the end of the first. */
+    assert_int_equal(put(fixture->store, "behind"), 0);
+    assert_int_equal(store_describe(fixture->store, &info, NULL), 0);
+    assert_true(info.is_owner);
+    assert_true(info.size_bytes > 5000000); /* the log has been copied into the file */
+}
+
 static void file_of_another_size_is_made_anew(void **state)
 {
     struct fixture *fixture = *state;
@@ -108,6 +137,7 @@ int main(void)
         FIXTURE_TEST(write_raises_the_version_it_touches_and_no_other),
         FIXTURE_TEST(write_of_another_process_raises_the_version),
         FIXTURE_TEST(two_handles_in_one_process_share_rows_and_versions),
+        FIXTURE_TEST(next_one_checkpoints_when_the_owner_has_gone),
         FIXTURE_TEST(file_of_another_size_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
