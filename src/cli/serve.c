@@ -56,14 +56,14 @@ static int start(const struct app *app, const char *listen, struct server **ret_
 static void greet(const struct app *app, const struct server *server)
 {
     const char *address = server_address(server);
-    printf("precis " PRECIS_VERSION " listens on http://%s\n"
-           "  store    %s\n"
-           "  recipes  %zu\n"
-           "  try      curl -s -H 'Content-Type: application/json' -d "
-           "'{\"recipe\":\"assistant\",\"params\":{\"user_id\":\"demo\"},"
-           "\"query\":\"What is on today?\"}' http://%s/v1/context\n",
-           address, app->config.store_url, app->recipes.n, address);
-    (void)fflush(stdout); /* whoever started us may wait for the address */
+    fprintf(stderr,
+            "precis " PRECIS_VERSION " listens on http://%s\n"
+            "  store    %s\n"
+            "  recipes  %zu\n"
+            "  try      curl -s -H 'Content-Type: application/json' -d "
+            "'{\"recipe\":\"assistant\",\"params\":{\"user_id\":\"demo\"},"
+            "\"query\":\"What is on today?\"}' http://%s/v1/context\n",
+            address, app->config.store_url, app->recipes.n, address);
 }
 
 static int serve_run(struct cli *cli, int argc, char **argv)

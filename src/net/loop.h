@@ -53,8 +53,8 @@ struct net_loop *net_loop_free(struct net_loop *loop);
 /* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until it is reported.
  */
 void net_loop_add(struct net_loop *loop, struct net_op *op);
-/* An operation that ended well before it had to wait: the next wait reports it, with result 0, as if it had waited. Of ops only
- * on_cancel is used, when the loop ends before that. */
+/* An operation that ended well before it had to wait: the next wait reports it, with result 0, as if it had
+ * waited. Of ops only on_cancel is used, when the loop ends before that. */
 void net_loop_add_finished(struct net_loop *loop, struct net_op *op);
 
 /* A blocking call, run on a worker. The job's memory must not be the build's: when the deadline passes first

@@ -10,9 +10,10 @@
 #include "core/map.h"
 #include "core/mem.h"
 
-#define DEFAULT_MAX_BYTES  ((size_t)512 * 1024 * 1024)
-#define MAX_IDLE_ANALYZERS 16 /* each remembers 100 KB of stems: one a running search, not one a partition   \
-                               */
+#define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
+#define MAX_IDLE_ANALYZERS                                                                                   \
+    16 /* each remembers 100 KB of stems: one a running search, not one a partition                          \
+        */
 
 struct search {
     struct search_feed feed;

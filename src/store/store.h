@@ -86,8 +86,9 @@ struct store_info {
 };
 int store_describe(struct store *store, struct store_info *ret_info, struct err_info *reterr);
 
-/* Runs scripts on a SQLite file that is not a store, making it when there is none: all of them or nothing. For the
- * sample data of recipes. */
-int store_run_scripts(const char *path, const char *const *scripts, size_t n_scripts, struct err_info *reterr);
+/* Runs scripts on a SQLite file that is not a store, making it when there is none: all of them or nothing.
+ * For the sample data of recipes. */
+int store_run_scripts(const char *path, const char *const *scripts, size_t n_scripts,
+                      struct err_info *reterr);
 
 #endif

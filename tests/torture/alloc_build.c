@@ -171,7 +171,7 @@ static void world_open(struct world *world)
     snprintf(url, sizeof(url), "sqlite:%s", path);
     world->env = (struct source_env){world->memory, world->workers, &clock_system};
     must(source_open(&world->env, "main", str_of(url), &world->main_source, &info), &info, "source_open");
-    char recipe_folder[128];
+    char recipe_folder[96];
     snprintf(recipe_folder, sizeof(recipe_folder), "%s/recipes", world->folder);
     snprintf(path, sizeof(path), "mkdir -p %s", recipe_folder);
     if (system(path))
