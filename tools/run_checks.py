@@ -107,7 +107,7 @@ def thread_sanitizer_wrapper():
 
 def set_up(folder, compiler, options):
     """Makes or adjusts a build directory; 0 and output as run() gives them."""
-    wanted = {**options, "tests": "true"}
+    wanted = {**options, "tests": "true", "werror": "true"}
     arguments = [f"-D{name}={value}" for name, value in wanted.items()]
     if not os.path.exists(os.path.join(ROOT, folder, "build.ninja")):
         return run(["meson", "setup", folder, *arguments], env={**os.environ, "CC": compiler})

@@ -74,8 +74,8 @@ static struct str round_digits(struct str whole, struct str part, size_t n_place
 
 static struct value print_rounded(const struct filter_call *call, bool has_plus)
 {
-    bool is_negative;
-    bool is_zero;
+    bool is_negative = false;
+    bool is_zero = false;
     struct str whole, part, digits;
     struct str text = call->in.text;
     struct buf buf;

@@ -73,7 +73,7 @@ enum time_parts { SHOW_DATE = 1, SHOW_TIME = 2, SHOW_WEEKDAY = 4 };
 static struct value print_time(const struct filter_call *call, unsigned parts)
 {
     struct civil civil;
-    int64_t time_us;
+    int64_t time_us = 0;
     bool is_date;
     struct buf buf;
 
@@ -146,7 +146,7 @@ static int64_t today_us(const struct template_scope *scope)
 
 struct value filter_ago(const struct filter_call *call)
 {
-    int64_t time_us;
+    int64_t time_us = 0;
     int64_t age_us;
     bool is_date;
     struct buf buf;

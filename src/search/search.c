@@ -219,7 +219,7 @@ int search_run(struct search *search, const struct search_query *query, struct a
                struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
 {
     struct analyzer *analyzer;
-    struct partition *partition;
+    struct partition *partition = NULL;
     int err = borrow_analyzer(search, &analyzer, reterr);
     if (err)
         return err;

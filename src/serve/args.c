@@ -54,7 +54,7 @@ static size_t count_names(const char *const *names)
 static int fail(const struct args *args, const char *name, const char *wanted, struct err_info *reterr)
 {
     char field[ERR_FIELD_SIZE];
-    (void)snprintf(field, sizeof field, "%s%s", args->prefix, name);
+    (void)snprintf(field, sizeof field, "%s%.64s", args->prefix, name);
     return err_set_field(reterr, ERR_INVALID, field, "%s must be %s", field, wanted);
 }
 

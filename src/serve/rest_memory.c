@@ -110,11 +110,11 @@ static void reply_ids(struct request *req, const struct str *ids, size_t n, bool
 int memory_add_post(struct request *req, struct err_info *reterr)
 {
     struct args args;
-    struct knowledge *items;
+    struct knowledge *items = NULL;
     struct scope scope;
     struct str user;
-    size_t n;
-    bool is_list;
+    size_t n = 0;
+    bool is_list = false;
 
     int rc = args_from_body(req, &args, reterr);
     if (rc != 0)
@@ -218,7 +218,7 @@ static int read_search(struct request *req, struct knowledge_query *ret_query, s
 int memory_search_get(struct request *req, struct err_info *reterr)
 {
     struct knowledge_query query;
-    struct knowledge *items;
+    struct knowledge *items = NULL;
     struct scope scope;
     size_t n;
     const char *degraded = NULL;
@@ -247,7 +247,7 @@ int memory_search_get(struct request *req, struct err_info *reterr)
 
 int memory_list_get(struct request *req, struct err_info *reterr)
 {
-    struct knowledge *items;
+    struct knowledge *items = NULL;
     struct scope scope;
     struct str cursor;
     int64_t limit = DEFAULT_LIMIT;

@@ -100,7 +100,7 @@ int backup_check_seal(int fd, int64_t *ret_len, struct err_info *reterr)
 {
     struct seal seal;
     uint64_t sum;
-    int64_t len;
+    int64_t len = 0;
     int error, r = file_size(fd, &len, reterr);
 
     if (r < 0)
@@ -131,7 +131,7 @@ int backup_seal(const char *path, struct err_info *reterr)
 {
     struct seal seal;
     uint64_t sum;
-    int64_t len;
+    int64_t len = 0;
     int fd = open(path, O_RDWR | O_CLOEXEC), r;
 
     if (fd < 0)

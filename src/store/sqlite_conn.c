@@ -204,7 +204,7 @@ static int step_all(struct conn *conn, sqlite3_stmt *stmt, store_row_fn on_row, 
 int conn_statement(struct conn *conn, const char *sql, const struct value *params, size_t n_params,
                    store_row_fn on_row, void *arg, int64_t *ret_changes, struct err_info *reterr)
 {
-    struct statement *slot;
+    struct statement *slot = NULL;
     int r = borrow_statement(conn, sql, &slot, reterr);
 
     if (r < 0)

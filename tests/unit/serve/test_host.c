@@ -18,7 +18,7 @@ static const struct host_set any = {.listened = {"0.0.0.0", 7}, .is_any = true};
 static void expect_host(const struct host_set *set, const char *host, bool should)
 {
     if (host_is_allowed(set, str_of(host)) != should)
-        fail_msg("Host '%s' should %spass", host, should ? "" : "not ");
+        fail_msg("Host '%s' should %spass", host ? host : "(none)", should ? "" : "not ");
 }
 
 static void loopback_names_pass_with_any_port(void **state)
