@@ -26,8 +26,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- the mailbox
- * -------------------------------------------------------------------------------------------- */
+/* ---- the mailbox ----------------------------------------------------------------------------- */
 
 struct net_job_state {
     struct net_job *job;
@@ -89,8 +88,7 @@ static struct net_job_state *mailbox_take(struct mailbox *mailbox)
     return state;
 }
 
-/* ---- jobs
- * --------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 bool net_job_is_cancelled(const struct net_job *job)
 {
@@ -154,8 +152,7 @@ static bool abandon_job(struct net_job_state *state)
     return is_running;
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 struct op_list {
     struct net_op *first, *last;

@@ -96,8 +96,7 @@ static void assert_usable(struct world *world, struct source *source)
     source_result_free(result);
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void values_have_the_types_they_are_stored_with(void **state)
 {
@@ -208,8 +207,7 @@ static void more_statements_than_the_cache_holds(void **state)
     source_close(source);
 }
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static const char count_to[] =
     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ?1) SELECT x FROM c";
@@ -269,8 +267,7 @@ static void huge_parameter_is_refused(void **state)
     source_close(source);
 }
 
-/* ---- what may not be done
- * ------------------------------------------------------------------------------------------- */
+/* ---- what may not be done -------------------------------------------------------------------- */
 
 static void bound_text_is_never_sql(void **state)
 {
@@ -594,8 +591,7 @@ static void two_fetches_of_one_loop_run_at_the_same_time(void **state)
     source_close(second);
 }
 
-/* ---- doctor and checker
- * --------------------------------------------------------------------------------------------------- */
+/* ---- doctor and checker ---------------------------------------------------------------------- */
 
 static void check_says_what_is_there(void **state)
 {
