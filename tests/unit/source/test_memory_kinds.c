@@ -337,10 +337,10 @@ static void every_failed_allocation_is_survived(void **state)
             int res = world_fetch(home->world, questions[i].source, &request, &result, &err);
             is_pending = fail_mem_is_pending();
             fail_mem_at(0);
-            if (res == 0)
+            if (res == 0 &&
+                str_is_empty(result->degraded)) /* an index without memory says that rows may lack */
                 assert_int_equal(result->n_rows, questions[i].n_rows);
-            else
-                assert_true(err.message[0]);
+            assert_true(res == 0 || err.message[0]);
             source_result_free(result);
         }
     }
