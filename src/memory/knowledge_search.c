@@ -8,13 +8,17 @@
 
 #include <inttypes.h>
 
-/* ---- by relevance
- * ------------------------------------------------------------------------------------------- */
+/* ---- by relevance -------------------------------------------------------------------------------------- */
 
 #define ROWS_AT_ONCE 32 /* one statement whatever the limit, so that it is prepared once */
-#define ROW_PARAMS                                                                                           \
-    "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "                              \
-    "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34"
+/* A table of the rows wanted, joined in that order, finds each by its number; with `row IN (...)` SQLite
+ * reads all rows of the user instead. The cast tells the type of the column. */
+#define FETCH_SQL                                                                                            \
+    "WITH wanted (number) AS (VALUES (CAST(?3 AS BIGINT)), (?4), (?5), (?6), (?7), (?8), (?9), (?10), "      \
+    "(?11), (?12), (?13), (?14), (?15), (?16), (?17), (?18), (?19), (?20), (?21), (?22), (?23), (?24), "     \
+    "(?25), (?26), (?27), (?28), (?29), (?30), (?31), (?32), (?33), (?34)) "                                 \
+    "SELECT " KNOWLEDGE_COLUMNS " FROM wanted CROSS JOIN knowledge "                                         \
+    "WHERE row = number AND tenant = ?1 AND user_id = ?2 AND is_deleted = 0"
 
 struct fetching {
     struct scope scope;
@@ -46,10 +50,7 @@ static int fetch_some(struct store_txn *txn, struct fetching *fetching, struct e
                                              value_text(fetching->scope.user)};
     for (size_t i = 0; i < ROWS_AT_ONCE; i++)
         params[2 + i] = value_int(i < fetching->n ? fetching->hits[i].row : -1); /* no row has that number */
-    return store_query(txn,
-                       "SELECT " KNOWLEDGE_COLUMNS " FROM knowledge WHERE tenant = ?1 AND user_id = ?2 "
-                       "AND is_deleted = 0 AND row IN (" ROW_PARAMS ")",
-                       params, 2 + ROWS_AT_ONCE, fetch_row, fetching, reterr);
+    return store_query(txn, FETCH_SQL, params, 2 + ROWS_AT_ONCE, fetch_row, fetching, reterr);
 }
 
 static int fetch_all(struct store_txn *txn, void *arg, struct err_info *reterr)
@@ -132,8 +133,7 @@ int knowledge_search(struct memory *memory, const struct scope *scope, const str
     return 0;
 }
 
-/* ---- page by page
- * ------------------------------------------------------------------------------------------- */
+/* ---- page by page -------------------------------------------------------------------------------------- */
 
 /* A cursor is the place of the last item given, and a sum over it and its scope: not a secret, but one that
  * was cut, mistyped or belongs to another list is told from a good one. */

@@ -17,7 +17,7 @@
 
 struct scope {
     struct str tenant;
-    struct str user; /* up to 256 bytes; "default" when the caller names none */
+    struct str user; /* up to 256 bytes; empty stands for "default" */
 };
 
 #define MEMORY_MAX_USER_BYTES     256
@@ -67,11 +67,13 @@ struct knowledge_query {
     struct str source;
     const struct str *tags;
     size_t n_tags;
-    int64_t since_us, until_us;
-    double min_score;
+    int64_t since_us, until_us; /* created in [since, until); INT64_MIN and INT64_MAX: no bound */
+    double min_score;           /* 0..1 */
     enum { SEARCH_HYBRID, SEARCH_KEYWORD, SEARCH_VECTOR } mode;
 };
-/* *ret_degraded (NULL when whole): a sentence that says what the answer lacks. */
+/* Best first; an empty query finds nothing. Hybrid asks every index there is (now: the keyword index), vector
+ * is ERR_UNSUPPORTED while there is none. *ret_degraded (NULL when whole): a sentence that says what the
+ * answer lacks. */
 int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
                      struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
                      const char **ret_degraded, struct err_info *reterr);
@@ -94,7 +96,8 @@ int knowledge_update(struct memory *memory, const struct scope *scope, struct st
 int knowledge_delete(struct memory *memory, const struct scope *scope, struct str id,
                      struct err_info *reterr); /* 1 when there is none; content and history are gone */
 
-/* Forget by rule: all conditions given must hold; with none of them ERR_INVALID. */
+/* Forget by rule, among the scope's user's own: all conditions given must hold; with none of them
+ * ERR_INVALID. */
 struct knowledge_rule {
     const struct str *ids;
     size_t n_ids;
@@ -104,6 +107,8 @@ struct knowledge_rule {
     int64_t before_us;   /* INT64_MIN: no bound */
     struct str contains; /* substring of the content, any case */
 };
+/* ret_ids: those that are forgotten now, or would be by a dry run. One transaction; a row that changes
+ * meanwhile stays. */
 int knowledge_forget(struct memory *memory, const struct scope *scope, const struct knowledge_rule *rule,
                      bool is_dry_run, struct arena *arena, struct str **ret_ids, size_t *ret_n,
                      struct err_info *reterr);
@@ -138,6 +143,7 @@ struct preference {
     struct str category;
     int64_t created_us, updated_us;
 };
+/* Replaces the value of a key that exists; its category stays when none is given. */
 int preference_set(struct memory *memory, const struct scope *scope, const struct preference *preference,
                    struct err_info *reterr);
 int preference_get(struct memory *memory, const struct scope *scope, struct str key, struct arena *arena,

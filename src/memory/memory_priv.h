@@ -66,6 +66,9 @@ int knowledge_read(const struct value *columns, struct arena *arena, int64_t *re
                    struct knowledge *ret_item, struct err_info *reterr);
 /* ERR_INVALID names "tags" or "tags[1]". */
 int knowledge_check_tags(const struct str *tags, size_t n_tags, struct err_info *reterr);
+int knowledge_check_importance(double importance, struct err_info *reterr);
+/* Room for the tags of an item, printed: every byte may be escaped. */
+#define KNOWLEDGE_MAX_TAGS_TEXT ((size_t)8 * MEMORY_MAX_TAGS * MEMORY_MAX_TAG_BYTES)
 
 /* Erases a row but for its empty stub, and all its history. change_seen: only if it has not changed since;
  * negative: in any case. *ret_done: false when there is none. */

@@ -176,8 +176,7 @@ int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str t
     return err;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------------------- */
 
 struct query_term {
     uint32_t term;
@@ -312,8 +311,7 @@ int keyword_score(struct keyword *keyword, const struct docs *docs, struct analy
     return 0;
 }
 
-/* ---- compaction
- * --------------------------------------------------------------------------------------------- */
+/* ---- compaction ---------------------------------------------------------------------------------------- */
 
 /* Moves what lives down to the front, under its new number. */
 static void list_compact(struct posting_list *list, const uint32_t *map)

@@ -42,8 +42,7 @@ size_t partition_size_bytes(const struct partition *partition)
            partition->scores.cap * (sizeof(float) + sizeof(uint32_t));
 }
 
-/* ---- following the feed
- * ------------------------------------------------------------------------------------- */
+/* ---- following the feed -------------------------------------------------------------------------------- */
 
 struct following {
     struct partition *partition;
@@ -108,8 +107,7 @@ int partition_refresh(struct partition *partition, struct analyzer *analyzer, co
     return 0;
 }
 
-/* ---- answering
- * ---------------------------------------------------------------------------------------------- */
+/* ---- answering ----------------------------------------------------------------------------------------- */
 
 struct candidate {
     float score;

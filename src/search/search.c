@@ -63,8 +63,7 @@ struct search *search_free(struct search *search)
     return mem_free(search);
 }
 
-/* ---- the table, under its lock
- * ------------------------------------------------------------------------------ */
+/* ---- the table, under its lock ------------------------------------------------------------------------- */
 
 static void unlink_partition(struct search *search, struct partition *partition)
 {
@@ -193,8 +192,7 @@ static void give_back_analyzer(struct search *search, struct analyzer *analyzer)
     analyzer_free(analyzer);
 }
 
-/* ---- outside it
- * --------------------------------------------------------------------------------------------- */
+/* ---- outside it ---------------------------------------------------------------------------------------- */
 
 /* The search proper, with partition and analyzer at hand. */
 static int run(struct search *search, struct partition *partition, struct analyzer *analyzer,

@@ -223,8 +223,7 @@ static void eviction_keeps_within_bounds_and_answers_right(void **state)
     rows_done(&rows);
 }
 
-/* ---- against the slow way
- * ----------------------------------------------------------------------------------- */
+/* ---- against the slow way ------------------------------------------------------------------------------ */
 
 static unsigned next_random(unsigned *seed, unsigned below)
 {
@@ -348,8 +347,7 @@ static void index_answers_as_a_search_without_one(void **state)
     }
 }
 
-/* ---- threads
- * ------------------------------------------------------------------------------------------------ */
+/* ---- threads ------------------------------------------------------------------------------------------- */
 
 struct worker {
     pthread_t thread;
