@@ -129,7 +129,7 @@ struct turn {
 int conversation_add(struct memory *memory, const struct scope *scope, const struct turn *turn,
                      struct arena *arena, struct str *ret_id, struct err_info *reterr);
 /* The newest `limit` turns of a session (empty session: of all the user's), given oldest first. before: an
- * interaction id, only what came earlier ("" for the newest). */
+ * interaction id, only what came earlier ("" for the newest; ERR_INVALID for one that is not there). */
 int conversation_list(struct memory *memory, const struct scope *scope, struct str session, size_t limit,
                       struct str before, struct arena *arena, struct turn **ret_turns, size_t *ret_n,
                       struct err_info *reterr);
