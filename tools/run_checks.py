@@ -172,7 +172,7 @@ def check_variant(tally, variant):
     code, output = set_up(folder, compiler, options)
     if code == 0:
         say(f"{variant}: building with {compiler}")
-        code, output = run(["ninja", "-C", folder])
+        code, output = run(["ninja", "--quiet", "-C", folder])
     tally.add(f"{variant}: build", code == 0, output)
     if code != 0:
         return
