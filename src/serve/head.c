@@ -34,8 +34,20 @@ static const struct known_header known_headers[] = {
     KNOWN("Content-Type", content_type),
 };
 
+/* RFC 9110, 5.6.2. */
+static bool is_token(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char byte = (unsigned char)name.ptr[i];
+        if (byte <= ' ' || byte >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", byte))
+            return false;
+    }
+    return name.len > 0;
+}
+
 void head_add(struct head *head, struct str name, struct str value)
 {
+    head->has_bad_name = head->has_bad_name || !is_token(name);
     for (size_t i = 0; i < sizeof known_headers / sizeof *known_headers; i++) {
         const struct known_header *known = &known_headers[i];
         if (!str_eq_nocase(name, str_of(known->name)))
@@ -83,6 +95,8 @@ static int check_coding(struct head *head, struct err_info *reterr)
 
 int head_check(struct head *head, struct err_info *reterr)
 {
+    if (head->has_bad_name)
+        return err_set(reterr, ERR_INVALID, "a header's name is malformed");
     if (head->n_host > 1)
         return err_set(reterr, ERR_INVALID, "the request has more than one Host");
     if (head->n_host == 0 && head->is_http_1_1)

@@ -14,6 +14,7 @@ struct head {
     struct str host, origin, authorization, accept, request_id, content_type;
     struct str content_length, transfer_encoding;
     int n_host, n_origin, n_authorization, n_content_length, n_transfer_encoding;
+    bool has_bad_name; /* a header's name is no token: "Content-Length :" */
     bool is_http_1_1;
     /* after head_check: */
     bool has_body;

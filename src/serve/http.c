@@ -26,7 +26,10 @@
 #define READ_STEP_BYTES  ((size_t)4096)
 #define KEEP_BODY_BYTES  ((size_t)16 * 1024) /* a larger buffer goes when its request ends */
 #define US_PER_BYTE      64                  /* a client slower than 16 KB a second is too slow */
-#define IDLE_GRACE_US    (5 * US_PER_SEC) /* the library ends idle connections; this is for dripping ones */
+/* Before 1.0 the library's own refusals of a missing Host come out with their headers twice; both of its
+ * strict checks are made here anyway (head_check, uri_parse). Later versions check more. */
+#define STRICTNESS    (MHD_VERSION >= 0x01000000 ? 1 : 0)
+#define IDLE_GRACE_US (5 * US_PER_SEC) /* the library ends idle connections; this is for dripping ones */
 
 struct conn {
     struct reaper_watch watch;
@@ -143,6 +146,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     req->conn = connection;
     req->stage = STAGE_HEADERS;
     req->is_refused = false;
+    req->must_close = false;
     req->route = NULL;
     req->has_context = false;
     req->json = NULL;
@@ -244,7 +248,7 @@ static bool add_headers(struct request *req, struct MHD_Response *response)
     for (size_t i = 0; i < reply->n_headers; i++)
         is_good = is_good && MHD_add_response_header(response, reply->headers[i].name,
                                                      reply->headers[i].value) == MHD_YES;
-    if (atomic_load_explicit(&req->server->is_draining, memory_order_relaxed))
+    if (req->must_close || atomic_load_explicit(&req->server->is_draining, memory_order_relaxed))
         is_good = is_good && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     return is_good;
 }
@@ -291,6 +295,7 @@ static bool check_message(struct request *req)
 
     if (head_check(&req->head, &err) < 0) {
         req->head.has_body = true; /* where it would end nobody knows: answer now and close */
+        req->must_close = true;
         reply_error(req, 400, "bad_request", NULL, "%s", err.message);
         return false;
     }
@@ -594,7 +599,7 @@ int http_start(struct server *server, struct err_info *reterr)
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_ARRAY, pool, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)options->idle_timeout_sec, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, READ_STEP_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, READ_STEP_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_END);
     if (!server->daemon)

@@ -105,6 +105,7 @@ struct request {
     struct MHD_Connection *conn;
     enum request_stage stage;
     bool is_refused; /* by the worker that asked for the key */
+    bool must_close; /* the connection is out of step */
     struct arena arena;
     struct str target; /* as sent */
     char target_room[256];

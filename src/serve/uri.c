@@ -128,11 +128,21 @@ static struct str split_authority(struct str target, struct str *ret_authority)
     return rest.len ? rest : STR_LIT("/");
 }
 
+static bool has_space_or_control(struct str target)
+{
+    for (size_t i = 0; i < target.len; i++)
+        if ((unsigned char)target.ptr[i] <= ' ' || target.ptr[i] == 0x7f)
+            return true;
+    return false;
+}
+
 int uri_parse(struct str target, struct arena *arena, struct uri *ret_uri, struct err_info *reterr)
 {
     ret_uri->n_segments = 0;
     ret_uri->n_params = 0;
     target = split_authority(target, &ret_uri->authority);
+    if (has_space_or_control(target))
+        return err_set(reterr, ERR_INVALID, "the URL holds a space or a control character");
     if (target.len == 0 || target.ptr[0] != '/')
         return err_set(reterr, ERR_INVALID, "the request's target is not a path");
     ptrdiff_t question = str_find(target, STR_LIT("?"));

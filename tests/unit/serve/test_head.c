@@ -48,6 +48,16 @@ static void ambiguous_framing_is_refused(void **state)
     expect_refused(HEAD({"Host", "x"}, {"Content-Length", "99999999999999999999999"}));
 }
 
+static void names_that_are_no_tokens_are_refused(void **state)
+{
+    (void)state;
+    expect_refused(HEAD({"Host", "x"}, {"Content-Length ", "3"}));
+    expect_refused(HEAD({"Host", "x"}, {"Transfer-Encoding\t", "chunked"}));
+    expect_refused(HEAD({"Host", "x"}, {"", "3"}));
+    expect_refused(HEAD({"Host", "x"}, {"a(b", "3"}));
+    expect_refused(HEAD({"Host", "x"}, {"\xc3\xa4", "3"}));
+}
+
 static void host_must_be_there_once(void **state)
 {
     (void)state;
@@ -141,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ambiguous_framing_is_refused),
+        cmocka_unit_test(names_that_are_no_tokens_are_refused),
         cmocka_unit_test(host_must_be_there_once),
         cmocka_unit_test(repeated_credentials_are_refused),
         cmocka_unit_test(body_is_announced_by_length_or_chunks),

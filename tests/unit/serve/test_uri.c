@@ -107,23 +107,11 @@ static void absolute_form_gives_authority_and_path(void **state)
 static void refuses_malformed_targets(void **state)
 {
     static const char *const bad[] = {
-        "",
-        "*",
-        "memory",
-        "https://x/",
-        "/%",
-        "/%4",
-        "/%zz",
-        "/%00",
-        "/s?q=%",
-        "/s?q=%0",
-        "/s?q=%g1",
-        "/s?q=a%00b",
-        "/%ff",
-        "/%c0%af",
-        "/s?%e6=1",
-        "/s?q=%ED%A0%80",
-        "/s?q=%F4%90%80%80",
+        "/a b",    "/s?q=a\tb", "/\x7f",          "",
+        "*",       "memory",    "https://x/",     "/%",
+        "/%4",     "/%zz",      "/%00",           "/s?q=%",
+        "/s?q=%0", "/s?q=%g1",  "/s?q=a%00b",     "/%ff",
+        "/%c0%af", "/s?%e6=1",  "/s?q=%ED%A0%80", "/s?q=%F4%90%80%80",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(parse_bad(state, bad[i]), ERR_INVALID);
