@@ -57,8 +57,11 @@ static int read_items(const struct args *args, struct knowledge **ret_items, siz
     for (size_t i = 0; i < n; i++) {
         struct args one = {.object = json_at(list, i), .arena = args->arena};
         (void)snprintf(one.prefix, sizeof one.prefix, "items[%zu].", i);
-        if (json_kind_of(one.object) != JSON_KIND_OBJECT)
-            return err_set_field(reterr, ERR_INVALID, "items", "items[%zu] must be an object", i);
+        if (json_kind_of(one.object) != JSON_KIND_OBJECT) {
+            char field[32];
+            (void)snprintf(field, sizeof field, "items[%zu]", i);
+            return err_set_field(reterr, ERR_INVALID, field, "%s must be an object", field);
+        }
         int rc = args_check_names(&one, item_members, reterr);
         if (rc == 0)
             rc = read_item(&one, &items[i], reterr);
