@@ -105,6 +105,35 @@ void value_print(struct value value, struct buf *buf)
     }
 }
 
+static size_t count_digits(struct str s, size_t from)
+{
+    size_t at = from;
+    while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9')
+        at++;
+    return at - from;
+}
+
+/* Databases have decimals that JSON has no number for: NaN, Infinity. */
+static bool is_json_number(struct str s)
+{
+    size_t at = s.len && s.ptr[0] == '-';
+    size_t n_digits = count_digits(s, at);
+    if (n_digits == 0 || (n_digits > 1 && s.ptr[at] == '0'))
+        return false;
+    at += n_digits;
+    if (at < s.len && s.ptr[at] == '.') {
+        n_digits = count_digits(s, at + 1);
+        at += 1 + n_digits;
+    }
+    if (n_digits && at < s.len && (s.ptr[at] == 'e' || s.ptr[at] == 'E')) {
+        at++;
+        at += at < s.len && (s.ptr[at] == '-' || s.ptr[at] == '+');
+        n_digits = count_digits(s, at);
+        at += n_digits;
+    }
+    return n_digits && at == s.len;
+}
+
 void value_print_json(struct value value, struct buf *buf)
 {
     struct json_writer writer;
@@ -115,6 +144,12 @@ void value_print_json(struct value value, struct buf *buf)
         break;
     case VALUE_REAL:
         json_put_real(&writer, value.real);
+        break;
+    case VALUE_DECIMAL:
+        if (is_json_number(value.text))
+            json_put_raw(&writer, value.text);
+        else
+            json_put_text(&writer, value.text);
         break;
     case VALUE_TEXT:
         json_put_text(&writer, value.text);

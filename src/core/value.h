@@ -47,7 +47,8 @@ bool value_is_empty(struct value value);
 /* As a person would read it: shortest real that round-trips, ISO 8601 UTC for times, "true"/"false",
  * nothing for NULL. */
 void value_print(struct value value, struct buf *buf);
-/* As JSON: decimals as numbers, times as ISO 8601 strings with "Z", JSON verbatim. */
+/* As JSON: decimals as numbers (as text when JSON has none: "NaN"), times as ISO 8601 strings with "Z", JSON
+ * verbatim. */
 void value_print_json(struct value value, struct buf *buf);
 /* A byte string that differs when type or value differ, length-prefixed: for cache keys. */
 void value_print_key(struct value value, struct buf *buf);
