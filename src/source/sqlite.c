@@ -387,6 +387,8 @@ static int prepare_new(struct sqlite_conn *conn, struct str sql, sqlite3_stmt **
 
     if (sql.len > SOURCE_MAX_RESULT_BYTES)
         return err_set(reterr, ERR_LIMIT, "the statement is too long");
+    if (str_is_empty(sql)) /* SQLite takes no NULL */
+        return err_set(reterr, ERR_INVALID, "there is no statement here");
     int rc = sqlite3_prepare_v3(conn->db, sql.ptr, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &stmt, &tail);
     if (rc != SQLITE_OK)
         return sqlite_conn_error(conn, rc, reterr);

@@ -343,6 +343,7 @@ static void one_statement_is_what_a_query_has(void **state)
     must_refuse(world, source, (struct question){"SELECT 1; SELECT 2"}, ERR_INVALID, "more than one");
     must_refuse(world, source, (struct question){"SELECT 1; DROP TABLE tasks"}, ERR_INVALID, "more than one");
     must_refuse(world, source, (struct question){"  -- nothing\n"}, ERR_INVALID, "no statement");
+    must_refuse(world, source, (struct question){""}, ERR_INVALID, "no statement");
     must_refuse(world, source, (struct question){"SELECT ?2"}, ERR_INVALID, "wants 2 values and has 0");
     struct source_result *result =
         must_ask(world, source, (struct question){"SELECT 1 AS n; -- the end\n ; /* really */ "});
