@@ -73,6 +73,8 @@ static void adding_is_whole_or_nothing(void **state)
 
 /* ---- finding ------------------------------------------------------------------------------------------- */
 
+static size_t n_degraded;
+
 static int find_fresh(struct fixture *f, struct scope scope)
 {
     struct str tags[] = {STR_LIT("bird")};
@@ -88,6 +90,10 @@ static int find_fresh(struct fixture *f, struct scope scope)
         err = knowledge_search(fresh, &scope, &query, &f->arena, &items, &n, &degraded, &f->err);
     if (!err && !degraded)
         assert_int_equal(n, 1);
+    if (!err && degraded) {
+        assert_true(str_starts_with(str_of(degraded), STR_LIT("the index is not up to date: ")));
+        n_degraded++;
+    }
     memory_free(fresh);
     return err;
 }
@@ -103,7 +109,9 @@ static void search_is_right_degraded_or_an_error(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(add_three(f, scope_of("acme", "ann")), 0);
+    n_degraded = 0;
     fail_each(f, find_fresh, nothing_to_check);
+    assert_true(n_degraded > 0); /* a load that fails is told, and what is known is given */
 }
 
 /* ---- changing and forgetting --------------------------------------------------------------------------- */
