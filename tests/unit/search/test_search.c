@@ -223,6 +223,68 @@ static void eviction_keeps_within_bounds_and_answers_right(void **state)
     rows_done(&rows);
 }
 
+static char *repeat(const char *word, size_t n)
+{
+    size_t len = strlen(word);
+    char *text = malloc(n * len + 1);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + i * len, word, len + 1);
+    return text;
+}
+
+static void endless_documents_and_queries_are_answered(void **state)
+{
+    struct rows rows;
+    struct arena arena;
+    (void)state;
+    rows_init(&rows);
+    arena_init(&arena, 1 << 20);
+    struct search *search = make_search(&rows, 0);
+    char *text = repeat("walrus ", 100000); /* more than a posting can count */
+    int64_t number = rows_put(&rows, 0, "ann", "a walrus");
+    rows_doc(&rows, rows_put(&rows, 0, "ann", ""))->text = str_of(text);
+    struct answer answer = ask(search, query_of("ann", "walrus"), &arena);
+    assert_int_equal(answer.n, 2);
+    assert_true(answer.hits[0].score <= 1);
+    rows_delete(&rows, 2);
+    char *query = repeat("walrus unheardof ", 5000);
+    answer = ask(search, query_of("ann", query), &arena);
+    assert_int_equal(answer.n, 1);
+    assert_int_equal(answer.hits[0].row, number);
+    assert_true(answer.hits[0].score > 0 && answer.hits[0].score <= 1);
+    free(text);
+    free(query);
+    search_free(search);
+    arena_done(&arena);
+    rows_done(&rows);
+}
+
+static void of_many_query_terms_the_rare_ones_decide(void **state)
+{
+    struct rows rows;
+    struct arena arena;
+    char text[2000], word[16];
+    size_t len = 0;
+    (void)state;
+    rows_init(&rows);
+    arena_init(&arena, 1 << 20);
+    struct search *search = make_search(&rows, 0);
+    for (int i = 0; i < 100; i++) { /* each common word is in ten documents */
+        (void)snprintf(word, sizeof(word), "q%cx%ck", 'a' + i / 10, 'a' + i % 10);
+        for (int k = 0; k < 10; k++)
+            rows_put(&rows, 0, "ann", word);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s ", word);
+    }
+    (void)snprintf(text + len, sizeof(text) - len, "rarity");
+    int64_t number = rows_put(&rows, 0, "ann", "rarity");
+    struct answer answer = ask(search, query_of("ann", text), &arena);
+    assert_int_equal(answer.n, 10);
+    assert_int_equal(answer.hits[0].row, number);
+    search_free(search);
+    arena_done(&arena);
+    rows_done(&rows);
+}
+
 /* ---- against the slow way ------------------------------------------------------------------------------ */
 
 static unsigned next_random(unsigned *seed, unsigned below)
@@ -403,6 +465,8 @@ int main(void)
         cmocka_unit_test(failing_feed_degrades_and_recovers),
         cmocka_unit_test(feed_is_asked_only_after_a_change),
         cmocka_unit_test(eviction_keeps_within_bounds_and_answers_right),
+        cmocka_unit_test(endless_documents_and_queries_are_answered),
+        cmocka_unit_test(of_many_query_terms_the_rare_ones_decide),
         cmocka_unit_test(index_answers_as_a_search_without_one),
         cmocka_unit_test(threads_search_while_partitions_come_and_go),
     };
