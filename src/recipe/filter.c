@@ -118,7 +118,7 @@ static void print_node(const struct json *node, struct arena *arena, struct buf 
 
 static struct value filter_join(const struct filter_call *call)
 {
-    struct json *root = value_parse_json(&call->in);
+    struct json *root = value_parse_json(&call->in, call->arena);
     struct value value = call->in;
     struct buf buf;
 
@@ -143,7 +143,7 @@ static struct value filter_json(const struct filter_call *call)
     if (call->in.type == VALUE_NULL)
         return call->in;
     buf_init(&buf, FILTER_MAX_TEXT_BYTES);
-    root = value_parse_json(&call->in);
+    root = value_parse_json(&call->in, call->arena);
     if (root)
         json_print(root, &buf);
     else
@@ -179,7 +179,7 @@ static void print_list(const struct json *node, struct arena *arena, unsigned de
 
 static struct value filter_list(const struct filter_call *call)
 {
-    struct json *root = value_parse_json(&call->in);
+    struct json *root = value_parse_json(&call->in, call->arena);
     struct buf buf;
 
     if (!root)

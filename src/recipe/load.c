@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#define REPORT_MAX_BYTES (1024 * 1024)
+
 static void read_nothing(struct load *load, const struct yaml_node *node, void *target)
 {
     (void)load;
@@ -245,6 +247,8 @@ int recipe_load_counting(struct str text, const char *file, const struct recipe_
 
     if (!load.recipe)
         return err_set(reterr, ERR_NOMEM, "out of memory while reading %s", file);
+    if (load.report->arena.cap_bytes == 0)
+        arena_init(&load.report->arena, REPORT_MAX_BYTES);
     load.first = load.findings_cap = load.report->n;
     load.recipe->n_refs = 1;
     arena_init(&load.recipe->arena, RECIPE_MAX_ARENA_BYTES);

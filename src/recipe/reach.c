@@ -7,7 +7,7 @@
 
 #define REACH_MAX_DEPTH 32
 
-struct json *value_parse_json(const struct value *value)
+struct json *value_parse_json(const struct value *value, struct arena *arena)
 {
     struct json *root = NULL;
     struct str text;
@@ -17,7 +17,9 @@ struct json *value_parse_json(const struct value *value)
     text = str_trim(value->text);
     if (text.len < 2 || (text.ptr[0] != '{' && text.ptr[0] != '['))
         return NULL;
-    return json_parse(text, REACH_MAX_DEPTH, &root, NULL) == 0 ? root : NULL;
+    if (json_parse(text, REACH_MAX_DEPTH, &root, NULL) == ERR_NOMEM && !arena->err)
+        arena->err = ERR_NOMEM;
+    return root;
 }
 
 struct str buf_into_arena(struct buf *buf, struct arena *arena)

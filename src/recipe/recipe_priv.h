@@ -50,9 +50,9 @@ void append_nearest(struct buf *buf, struct str name, const char *const *names, 
 
 /* ---- reach.c: JSON inside values -------------------------------------------------------------------- */
 
-/* The tree of a value that is JSON, or text that is a JSON object or array; NULL for all others. Free with
- * json_free. */
-struct json *value_parse_json(const struct value *value);
+/* The tree of a value that is JSON, or text that is a JSON object or array; NULL for all others, and for want
+ * of memory, which the arena latches. Free with json_free. */
+struct json *value_parse_json(const struct value *value, struct arena *arena);
 /* A node as a value whose text lives in the arena; VALUE_NULL on failure (the arena latches). */
 struct value value_of_json(const struct json *node, struct arena *arena);
 /* The node at a dotted path below `node`, or NULL. */

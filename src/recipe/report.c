@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#define REPORT_MAX_BYTES (1024 * 1024)
-
 void recipe_report_done(struct recipe_report *report)
 {
     arena_done(&report->arena);
@@ -22,8 +20,9 @@ static void add_finding(struct load *load, int line, int column, struct str mess
 
     if (report->n - load->first >= RECIPE_MAX_FINDINGS)
         return;
-    if (report->arena.cap_bytes == 0)
-        arena_init(&report->arena, REPORT_MAX_BYTES);
+    /* A sentence is never empty but for want of memory. */
+    if (message.len == 0 && !report->arena.err)
+        report->arena.err = ERR_NOMEM;
     findings = arena_grow(&report->arena, report->findings, report->n, &load->findings_cap, sizeof *findings);
     if (!findings)
         return;
@@ -40,8 +39,6 @@ static void complain_args(struct load *load, int line, int column, const char *f
 
     buf_init(&buf, ERR_MESSAGE_SIZE);
     buf_vprintf(&buf, format, args);
-    if (buf_error(&buf) == ERR_NOMEM)
-        load->report->arena.err = ERR_NOMEM;
     add_finding(load, line, column, buf_str(&buf));
     buf_done(&buf);
 }

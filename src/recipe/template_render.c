@@ -101,7 +101,7 @@ static void render_value(struct renderer *renderer, const struct template_part *
 static void render_each(struct renderer *renderer, const struct template_part *part)
 {
     const struct value *list = find_value(renderer, &part->ref);
-    struct json *root = value_parse_json(list);
+    struct json *root = value_parse_json(list, renderer->scratch);
     bool is_list = json_kind_of(root) == JSON_KIND_ARRAY;
     size_t n = !root ? 0 : is_list ? json_count(root) : 1;
     size_t n_shown = 0;

@@ -27,7 +27,7 @@ static const struct value *lookup(void *owner, const struct recipe_ref *ref, str
         const char *dot = memchr(ref->column.ptr, '.', ref->column.len);
         struct str head = dot ? str_make(ref->column.ptr, (size_t)(dot - ref->column.ptr)) : ref->column;
         const struct value *column = field_find(world->fields, world->n_fields, head);
-        struct json *root = dot ? value_parse_json(column) : NULL;
+        struct json *root = dot ? value_parse_json(column, scratch) : NULL;
 
         if (!dot)
             return column;
