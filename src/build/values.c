@@ -87,13 +87,34 @@ struct value build_column_value(const struct source_result *result, const struct
     return value_null();
 }
 
-static struct value step_value(const struct build *build, size_t idx, struct str column, struct arena *arena)
+/* The column's values of all rows, as a JSON array. */
+static struct value column_list(const struct source_result *result, struct str column, struct arena *arena)
 {
-    const struct build_step *step = &build->steps[idx];
+    struct buf buf;
+    buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
+    buf_append_byte(&buf, '[');
+    for (size_t i = 0; i < result->n_rows; i++) {
+        if (i > 0)
+            buf_append_byte(&buf, ',');
+        value_print_json(build_column_value(result, &result->rows[i], column, arena), &buf);
+    }
+    buf_append_byte(&buf, ']');
+    struct value value = value_json(arena_copy(arena, buf_str(&buf)));
+    if (buf_error(&buf) && !arena->err)
+        arena->err = buf_error(&buf);
+    buf_done(&buf);
+    return value;
+}
+
+static struct value step_value(const struct build *build, const struct recipe_ref *ref, struct arena *arena)
+{
+    const struct build_step *step = &build->steps[ref->idx];
     if (!step->material || step->material->result->n_rows == 0)
         return value_null();
     const struct source_result *result = step->material->result;
-    return build_column_value(result, &result->rows[0], column, arena);
+    if (ref->is_list)
+        return column_list(result, ref->column, arena);
+    return build_column_value(result, &result->rows[0], ref->column, arena);
 }
 
 /* Names an item has beside its columns, which come first. */
@@ -131,7 +152,7 @@ struct value build_value_at(const struct build_names *names, const struct recipe
     case REF_PARAM:
         return build->params[ref->idx];
     case REF_STEP:
-        return step_value(build, ref->idx, ref->column, arena);
+        return step_value(build, ref, arena);
     case REF_QUERY:
         return value_text(build->request->query);
     case REF_USER:
