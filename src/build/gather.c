@@ -171,11 +171,12 @@ static int make_key(struct gatherer *gatherer, struct build_step *step)
     return rc;
 }
 
-/* Twice the limit where some rows will turn out to be duplicates. */
+/* Of a resolve all rows, as lists are made of them (`watchlist[].symbol`). Of a section twice the limit where
+ * some rows will turn out to be duplicates. */
 static size_t rows_wanted(const struct recipe_section *section)
 {
     if (!section)
-        return 1;
+        return SOURCE_MAX_ROWS;
     size_t n =
         section->is_deduplicated && section->limit < SOURCE_MAX_ROWS ? section->limit * 2 : section->limit;
     return n < SOURCE_MAX_ROWS ? n : SOURCE_MAX_ROWS;

@@ -30,7 +30,7 @@ SET forecast = json_array(
 WHERE location = 'Stockholm' AND time >= datetime('now', '-1 hours');
 
 UPDATE weather_data
-SET forecast = json_array(
+SET conditions = 'light snow', forecast = json_array(
     json_object('day', 'tonight', 'summary', 'snow showers', 'low', -8, 'high', 3),
     json_object('day', 'tomorrow', 'summary', 'blowing snow', 'low', -4, 'high', 11))
 WHERE location = 'Chicago' AND time >= datetime('now', '-1 hours');
