@@ -17,11 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define DEFAULT_READERS 4
-#define MAX_READERS     64
 
 /* The log is copied into the file every 4 MiB. */
 #define CHECKPOINT_PAGES 1000
@@ -41,10 +37,7 @@ struct engine {
     int n_wal_pages; /* in the log after our last commit */
     int checkpoint_at_pages;
 
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t freed;
-    struct conn *idle;
-    int n_idle, n_open, n_max;
+    struct pool readers;
 };
 
 /* ---- opening and closing ----------------------------------------------------------------------------- */
@@ -150,31 +143,6 @@ static int open_locked(struct engine *engine, const struct store_options *option
     return 0;
 }
 
-static void init_readers(struct engine *engine, int n_readers)
-{
-    pthread_condattr_t attr;
-
-    engine->n_max = n_readers <= 0 ? DEFAULT_READERS : n_readers > MAX_READERS ? MAX_READERS : n_readers;
-    (void)pthread_mutex_init(&engine->mutex, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&engine->freed, &attr);
-    (void)pthread_condattr_destroy(&attr);
-}
-
-static void wait_for_readers(struct engine *engine)
-{
-    (void)pthread_mutex_lock(&engine->mutex);
-    while (engine->n_idle < engine->n_open)
-        (void)pthread_cond_wait(&engine->freed, &engine->mutex);
-    (void)pthread_mutex_unlock(&engine->mutex);
-    while (engine->idle) {
-        struct conn *conn = engine->idle;
-        engine->idle = conn->next;
-        conn_free(conn);
-    }
-}
-
 static void checkpoint_at_close(struct engine *engine)
 {
     if (engine->is_read_only || !engine->writer || !sqlite_lock_own(&engine->lock) ||
@@ -190,12 +158,10 @@ static void on_close(struct engine *engine)
 {
     if (!engine)
         return;
-    wait_for_readers(engine);
+    pool_done(&engine->readers);
     checkpoint_at_close(engine);
     conn_free(engine->writer);
     sqlite_lock_close(&engine->lock);
-    (void)pthread_cond_destroy(&engine->freed);
-    (void)pthread_mutex_destroy(&engine->mutex);
     mem_free(engine);
 }
 
@@ -217,7 +183,7 @@ static int on_open(const char *path, const struct store_options *options, struct
     engine->lock.fd = -1;
     engine->is_read_only = options->is_read_only;
     engine->checkpoint_at_pages = CHECKPOINT_PAGES;
-    init_readers(engine, options->n_readers);
+    pool_init(&engine->readers, engine->path, options->n_readers);
 
     if (!options->may_create || options->is_read_only)
         r = find_file(path, false, reterr);
@@ -328,83 +294,33 @@ static void on_group_end(struct engine *engine)
     sqlite_lock_write_end(&engine->lock);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------ */
 
-/* An idle connection, or NULL with a place reserved for a new one. */
-static int take_reader(struct engine *engine, struct conn **ret_conn, struct err_info *reterr)
+static int on_read_begin(struct engine *engine, struct conn **ret_conn, struct err_info *reterr)
 {
-    struct timespec until;
-    int error = 0;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += SQLITE_PATIENCE_MS / 1000;
-    (void)pthread_mutex_lock(&engine->mutex);
-    while (!engine->idle && engine->n_open >= engine->n_max && error == 0)
-        error = pthread_cond_timedwait(&engine->freed, &engine->mutex, &until);
-    *ret_conn = engine->idle;
-    if (engine->idle) {
-        engine->idle = engine->idle->next;
-        engine->n_idle--;
-        error = 0;
-    } else if (error == 0) {
-        engine->n_open++;
-    }
-    (void)pthread_mutex_unlock(&engine->mutex);
-    return error == 0 ? 0 : err_set(reterr, ERR_UNAVAILABLE, "all connections to the store are busy");
+    return pool_begin(&engine->readers, ret_conn, reterr);
 }
 
-/* conn NULL: gives back a reserved place. */
-static void give_reader(struct engine *engine, struct conn *conn)
+static void on_read_end(struct engine *engine, struct conn *conn)
 {
-    (void)pthread_mutex_lock(&engine->mutex);
-    if (conn) {
-        conn->next = engine->idle;
-        engine->idle = conn;
-        engine->n_idle++;
-    } else {
-        engine->n_open--;
-    }
-    (void)pthread_cond_broadcast(&engine->freed);
-    (void)pthread_mutex_unlock(&engine->mutex);
+    pool_end(&engine->readers, conn);
 }
 
-int sqlite_read_begin(struct engine *engine, struct conn **ret_conn, struct err_info *reterr)
+static int on_backup(struct engine *engine, const char *path, store_progress_fn progress, void *arg,
+                     struct err_info *reterr)
 {
-    struct conn *conn;
-    int r = take_reader(engine, &conn, reterr);
-
-    if (r < 0)
-        return r;
-    if (!conn)
-        r = conn_new(engine->path, CONN_READER, &conn, reterr);
-    if (r == 0)
-        r = conn_run(conn, "BEGIN", reterr);
-    if (r < 0) {
-        give_reader(engine, conn);
-        return r;
-    }
-    *ret_conn = conn;
-    return 0;
+    return backup_make(&engine->readers, path, progress, arg, reterr);
 }
-
-void sqlite_read_end(struct engine *engine, struct conn *conn)
-{
-    if (!sqlite3_get_autocommit(conn->db))
-        (void)conn_run(conn, "ROLLBACK", NULL);
-    give_reader(engine, conn);
-}
-
-/* ---- questions about the store ----------------------------------------------------------------------- */
 
 static int on_check(struct engine *engine, struct err_info *reterr)
 {
     struct conn *conn;
-    int r = sqlite_read_begin(engine, &conn, reterr);
+    int r = pool_begin(&engine->readers, &conn, reterr);
 
     if (r < 0)
         return r;
     r = backup_verify(conn, reterr);
-    sqlite_read_end(engine, conn);
+    pool_end(&engine->readers, conn);
     return r;
 }
 
@@ -439,10 +355,10 @@ const struct store_ops store_sqlite = {
     .on_member_end = on_member_end,
     .on_group_commit = on_group_commit,
     .on_group_end = on_group_end,
-    .on_read_begin = sqlite_read_begin,
-    .on_read_end = sqlite_read_end,
+    .on_read_begin = on_read_begin,
+    .on_read_end = on_read_end,
     .on_statement = conn_statement,
-    .on_backup = sqlite_backup,
+    .on_backup = on_backup,
     .on_restore = sqlite_restore,
     .on_check = on_check,
     .on_describe = on_describe,

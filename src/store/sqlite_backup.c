@@ -127,7 +127,7 @@ int backup_check_seal(int fd, int64_t *ret_len, struct err_info *reterr)
     return 0;
 }
 
-int backup_seal(const char *path, struct err_info *reterr)
+static int seal_file(const char *path, struct err_info *reterr)
 {
     struct seal seal;
     uint64_t sum;
@@ -231,18 +231,18 @@ static int copy_snapshot(struct conn *from, struct conn *to, store_progress_fn p
 
 /* Fills the empty file `path`. It becomes one file that needs no log, and is checked as the reader will find
  * it. */
-static int fill(struct engine *engine, const char *path, store_progress_fn progress, void *arg,
+static int fill(struct pool *pool, const char *path, store_progress_fn progress, void *arg,
                 struct err_info *reterr)
 {
     struct conn *from = NULL, *to = NULL;
     int r = conn_new(path, CONN_WRITER, &to, reterr);
 
     if (r == 0)
-        r = sqlite_read_begin(engine, &from, reterr);
+        r = pool_begin(pool, &from, reterr);
     if (r == 0)
         r = copy_snapshot(from, to, progress, arg, reterr);
     if (from)
-        sqlite_read_end(engine, from);
+        pool_end(pool, from);
     if (r == 0)
         r = sqlite_run(to->db, "PRAGMA journal_mode = DELETE", "finish the backup", reterr);
     if (r == 0)
@@ -277,8 +277,8 @@ static void remove_with_side_files(const char *path)
     }
 }
 
-int sqlite_backup(struct engine *engine, const char *path, store_progress_fn progress, void *arg,
-                  struct err_info *reterr)
+int backup_make(struct pool *pool, const char *path, store_progress_fn progress, void *arg,
+                struct err_info *reterr)
 {
     char temporary[STORE_MAX_PATH_BYTES + 16];
     struct stat status;
@@ -295,9 +295,9 @@ int sqlite_backup(struct engine *engine, const char *path, store_progress_fn pro
         return err_set(reterr, ERR_IO, "cannot create %s: %s", path, strerror(errno));
     (void)close(fd);
 
-    r = fill(engine, temporary, progress, arg, reterr);
+    r = fill(pool, temporary, progress, arg, reterr);
     if (r == 0)
-        r = backup_seal(temporary, reterr);
+        r = seal_file(temporary, reterr);
     if (r == 0)
         r = publish(temporary, path, reterr);
     remove_with_side_files(temporary);

@@ -43,6 +43,24 @@ int conn_run(struct conn *conn, const char *sql, struct err_info *reterr);
 /* The first column of the first row; 0 when there is none or it is no integer. */
 int conn_get_int(struct conn *conn, const char *sql, int64_t *ret_value, struct err_info *reterr);
 
+/* sqlite_pool.c: the connections that read. */
+
+struct pool {
+    const char *path;      /* borrowed */
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t freed;
+    struct conn *idle;
+    int n_idle, n_open, n_max;
+};
+
+/* n_max 0: four. Opens nothing yet. */
+void pool_init(struct pool *pool, const char *path, int n_max);
+/* Waits for those that are lent. */
+void pool_done(struct pool *pool);
+/* Lends a connection inside a transaction; waits for one, not for ever. */
+int pool_begin(struct pool *pool, struct conn **ret_conn, struct err_info *reterr);
+void pool_end(struct pool *pool, struct conn *conn);
+
 /* sqlite_schema.c: whose file it is and which version; what brings it up to date. */
 
 /* The newest schema this program knows. */
@@ -58,18 +76,13 @@ int schema_migrate(struct conn *conn, int version, const struct clock *clock, st
 int backup_verify(struct conn *conn, struct err_info *reterr);
 /* Makes durable which names the folder of `path` holds. */
 int backup_sync_folder(const char *path, struct err_info *reterr);
-/* The seal at a backup's end: how many bytes of a database it follows, and their checksum. */
-int backup_seal(const char *path, struct err_info *reterr);
 /* *ret_len: the bytes of the database in an open file. ERR_CORRUPT when its seal is broken or it is cut. */
 int backup_check_seal(int fd, int64_t *ret_len, struct err_info *reterr);
-int sqlite_backup(struct engine *engine, const char *path, store_progress_fn progress, void *arg,
-                  struct err_info *reterr);
+/* Copies one snapshot of the store into a new file. */
+int backup_make(struct pool *pool, const char *path, store_progress_fn progress, void *arg,
+                struct err_info *reterr);
 
-/* sqlite_restore.c */
+/* sqlite_restore.c: the engine's operation of that name. */
 int sqlite_restore(const char *path, const char *backup_path, struct err_info *reterr);
-
-/* sqlite.c */
-int sqlite_read_begin(struct engine *engine, struct conn **ret_conn, struct err_info *reterr);
-void sqlite_read_end(struct engine *engine, struct conn *conn);
 
 #endif

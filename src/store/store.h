@@ -5,7 +5,7 @@
  * are the connection, the schema and its migrations, the writer and the versions that invalidate caches.
  *
  * SQL is written once, in the subset that SQLite and PostgreSQL share, with ?1, ?2, ... for
- * parameters. Thread-safe throughout.
+ * parameters. Thread-safe throughout; a handle does not survive a fork().
  */
 #ifndef PRECIS_STORE_STORE_H
 #define PRECIS_STORE_STORE_H

@@ -23,6 +23,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Where the tests' folders are; a test that does not care for a real disk may choose another. */
+#ifndef FIXTURE_PARENT
+#define FIXTURE_PARENT "/tmp"
+#endif
+
 struct fixture {
     char folder[64];
     char path[96];
@@ -57,7 +62,8 @@ static inline int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
 
-    (void)snprintf(fixture->folder, sizeof fixture->folder, "/tmp/precis-store-XXXXXX");
+    (void)snprintf(fixture->folder, sizeof fixture->folder, "%s/precis-store-XXXXXX",
+                   access(FIXTURE_PARENT, W_OK) == 0 ? FIXTURE_PARENT : "/tmp");
     if (!mkdtemp(fixture->folder))
         return -1;
     fixture_path(fixture, "precis.db", fixture->path, sizeof fixture->path);
