@@ -61,19 +61,19 @@ static int64_t row_time(const struct maker *maker, const struct source_row *row,
     }
 }
 
+/* The recipe's column, else the source's own name for the row, else a column "id", else its place. */
 static struct str row_id(struct maker *maker, const struct source_row *row, size_t place)
 {
     struct arena *arena = &maker->build->arena;
     struct str column = maker->section->plan->id_column;
-    if (!str_is_empty(column)) {
-        struct value value = build_column_value(maker->result, row, column, &maker->scratch);
-        buf_clear(&maker->buf);
-        value_print(value, &maker->buf);
-        if (maker->buf.len > 0)
-            return arena_copy(arena, buf_str(&maker->buf));
-    }
-    if (!str_is_empty(row->id))
+    if (str_is_empty(column) && !str_is_empty(row->id))
         return arena_copy(arena, row->id);
+    if (str_is_empty(column))
+        column = STR_LIT("id");
+    buf_clear(&maker->buf);
+    value_print(build_column_value(maker->result, row, column, &maker->scratch), &maker->buf);
+    if (maker->buf.len > 0)
+        return arena_copy(arena, buf_str(&maker->buf));
     return arena_printf(arena, "%zu", place + 1);
 }
 

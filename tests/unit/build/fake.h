@@ -14,6 +14,7 @@
 #define PRECIS_TESTS_BUILD_FAKE_H
 
 #include "build/build.h"
+#include "text/tokens.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
