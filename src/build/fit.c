@@ -25,12 +25,21 @@ struct fitter {
     int64_t frame_tokens; /* of what stands around a part */
     bool is_open[2];      /* the parts: something stands in it */
     struct buf scratch;
+    int err; /* the first that a buffer met: clearing one forgets it */
 };
 
 /* ---- what things cost ---------------------------------------------------------------------------------- */
 
-static int64_t scratch_tokens(const struct fitter *fitter)
+static void latch(struct fitter *fitter, const struct buf *buf)
 {
+    if (!fitter->err)
+        fitter->err = buf_error(buf);
+}
+
+/* Of what was written since the buffer was cleared. */
+static int64_t scratch_tokens(struct fitter *fitter)
+{
+    latch(fitter, &fitter->scratch);
     const struct tokenizer *tokenizer = fitter->build->tokenizer;
     return tokenizer->count(buf_str(&fitter->scratch)) + tokenizer->seam_tokens;
 }
@@ -80,6 +89,7 @@ static bool shorten(struct fitter *fitter, struct build_item *item, int64_t room
     buf_init(&text, MAX_TEXT_BYTES);
     (void)text_append_cut(&text, item->text, build->tokenizer, max_tokens);
     cut.text = arena_copy(&build->arena, buf_str(&text));
+    latch(fitter, &text);
     buf_done(&text);
     cut.tokens = -1;
     if (str_is_empty(cut.text) || item_tokens(fitter, &cut) > room ||
@@ -203,23 +213,20 @@ static bool drop_last(struct build *build)
     return false;
 }
 
-/* Writes the context and gives its tokens. */
-static int64_t write_context(struct build *build)
+/* Writes the context and counts it. */
+static void write_context(struct fitter *fitter)
 {
+    struct build *build = fitter->build;
     buf_clear(&build->stable);
     buf_clear(&build->volatile_);
     buf_clear(&build->context);
     build->format->on_part(build, true, &build->stable);
     build->format->on_part(build, false, &build->volatile_);
     build->format->on_join(buf_str(&build->stable), buf_str(&build->volatile_), &build->context);
-    return build->tokenizer->count(buf_str(&build->context));
-}
-
-static int text_error(const struct build *build)
-{
-    if (buf_error(&build->stable))
-        return buf_error(&build->stable);
-    return buf_error(&build->volatile_) ? buf_error(&build->volatile_) : buf_error(&build->context);
+    latch(fitter, &build->stable);
+    latch(fitter, &build->volatile_);
+    latch(fitter, &build->context);
+    build->answer_tokens = build->tokenizer->count(buf_str(&build->context));
 }
 
 /* A section that had something to say and no room for any of it. */
@@ -236,6 +243,7 @@ static void settle_sections(struct fitter *fitter)
             format_markdown_section(section, &fitter->scratch);
         else if (is_shown)
             format_each_kept(section, &fitter->scratch, build->format->on_item);
+        latch(fitter, &fitter->scratch);
         section->tokens = build->tokenizer->count(buf_str(&fitter->scratch));
     }
 }
@@ -247,7 +255,7 @@ static void choose_and_write(struct fitter *fitter)
     struct build *build = fitter->build;
     int64_t total = build->max_tokens;
     choose(fitter, total);
-    build->answer_tokens = write_context(build);
+    write_context(fitter);
     for (int round = 0; round < MAX_ROUNDS && build->answer_tokens < build->max_tokens && has_no_room(build);
          round++) {
         int64_t used = fitter->used;
@@ -256,16 +264,16 @@ static void choose_and_write(struct fitter *fitter)
         choose(fitter, more);
         if (fitter->used == used)
             break;
-        build->answer_tokens = write_context(build);
+        write_context(fitter);
         if (build->answer_tokens > build->max_tokens) {
             choose(fitter, total);
-            build->answer_tokens = write_context(build);
+            write_context(fitter);
             break;
         }
         total = more;
     }
     while (build->answer_tokens > build->max_tokens && drop_last(build))
-        build->answer_tokens = write_context(build);
+        write_context(fitter);
 }
 
 int build_fit(struct build *build, struct err_info *reterr)
@@ -274,12 +282,12 @@ int build_fit(struct build *build, struct err_info *reterr)
     buf_init(&fitter.scratch, MAX_TEXT_BYTES);
     buf_append_text(&fitter.scratch, build->format->part_frame);
     fitter.frame_tokens = fitter.scratch.len ? scratch_tokens(&fitter) : 0;
-    fitter.empty_tokens = write_context(build); /* "{}" has tokens, too */
+    write_context(&fitter);
+    fitter.empty_tokens = build->answer_tokens; /* "{}" has tokens, too */
     choose_and_write(&fitter);
     settle_sections(&fitter);
 
-    int err = text_error(build) ? text_error(build) : buf_error(&fitter.scratch);
-    err = err ? err : arena_error(&build->arena);
     buf_done(&fitter.scratch);
+    int err = fitter.err ? fitter.err : arena_error(&build->arena);
     return err ? err_set(reterr, err, "the context is too large to be written") : 0;
 }

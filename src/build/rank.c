@@ -22,8 +22,21 @@ struct maker {
     struct dedup *dedup;
     struct arena scratch; /* for one item at a time */
     struct buf buf;
+    int err; /* the first that a buffer met: clearing one forgets it */
     size_t n_taken;
 };
+
+static void latch(struct maker *maker, const struct buf *buf)
+{
+    if (!maker->err)
+        maker->err = buf_error(buf);
+}
+
+static struct str keep_text(struct maker *maker, struct str text)
+{
+    latch(maker, &maker->buf);
+    return arena_copy(&maker->build->arena, text);
+}
 
 /* ---- what a row says of itself ------------------------------------------------------------------------- */
 
@@ -72,20 +85,19 @@ static struct str row_id(struct maker *maker, const struct source_row *row, size
         column = STR_LIT("id");
     buf_clear(&maker->buf);
     value_print(build_column_value(maker->result, row, column, &maker->scratch), &maker->buf);
-    if (maker->buf.len > 0)
-        return arena_copy(arena, buf_str(&maker->buf));
+    if (maker->buf.len > 0 || buf_error(&maker->buf))
+        return keep_text(maker, buf_str(&maker->buf));
     return arena_printf(arena, "%zu", place + 1);
 }
 
 /* ---- a row as text ------------------------------------------------------------------------------------- */
 
 /* Without a template: "- value", or "- column: value, column: value" leaving out what is empty. */
-static void print_plain(const struct maker *maker, const struct source_row *row, struct buf *buf)
+static void print_plain(struct maker *maker, const struct source_row *row, struct buf *buf)
 {
     bool is_first = true;
-    struct buf text;
-    buf_init(&text, SOURCE_MAX_RESULT_BYTES);
     for (size_t i = 0; i < maker->result->n_columns; i++) {
+        struct buf text;
         if (value_is_empty(row->values[i]))
             continue;
         buf_append_text(buf, is_first ? "- " : ", ");
@@ -93,14 +105,13 @@ static void print_plain(const struct maker *maker, const struct source_row *row,
             guard_append(buf, maker->result->columns[i], false);
             buf_append_text(buf, ": ");
         }
-        buf_clear(&text);
+        buf_init(&text, SOURCE_MAX_RESULT_BYTES);
         value_print(row->values[i], &text);
         guard_append(buf, buf_str(&text), false);
+        latch(maker, &text);
+        buf_done(&text);
         is_first = false;
     }
-    if (buf_error(&text) && !buf->err)
-        buf->err = buf_error(&text);
-    buf_done(&text);
 }
 
 static struct str trim_lines(struct str text)
@@ -133,45 +144,45 @@ static struct str print_item(struct maker *maker, struct build_names *names)
     } else {
         print_plain(maker, names->row, &maker->buf);
     }
-    return arena_copy(&maker->build->arena, trim_lines(buf_str(&maker->buf)));
+    return keep_text(maker, trim_lines(buf_str(&maker->buf)));
+}
+
+static void put_column(struct maker *maker, struct json_writer *writer, struct str name, struct value value)
+{
+    struct buf text;
+    buf_init(&text, SOURCE_MAX_RESULT_BYTES);
+    json_put_name_str(writer, name);
+    if (value.type == VALUE_TEXT) {
+        utf8_append_clean(&text, value.text);
+        json_put_text(writer, buf_str(&text));
+    } else {
+        value_print_json(value, &text);
+        json_put_raw(writer, buf_str(&text));
+    }
+    latch(maker, &text);
+    buf_done(&text);
 }
 
 /* The row as an object: its id, its columns, and that it is old. */
 static struct str print_json(struct maker *maker, const struct build_names *names)
 {
-    struct buf text, whole;
+    struct buf whole;
     struct json_writer writer;
-    buf_init(&text, SOURCE_MAX_RESULT_BYTES);
     buf_init(&whole, SOURCE_MAX_RESULT_BYTES);
-    buf_clear(&maker->buf);
-    json_writer_init(&writer, &maker->buf);
+    json_writer_init(&writer, &whole);
     json_open_object(&writer);
     json_put_member_text(&writer, "id", names->id);
-    for (size_t i = 0; i < maker->result->n_columns; i++) {
-        if (str_is(maker->result->columns[i], "id"))
-            continue;
-        const struct value *value = &names->row->values[i];
-        json_put_name_str(&writer, maker->result->columns[i]);
-        buf_clear(&text);
-        if (value->type == VALUE_TEXT) {
-            utf8_append_clean(&text, value->text);
-            json_put_text(&writer, buf_str(&text));
-        } else {
-            value_print_json(*value, &text);
-            json_put_raw(&writer, buf_str(&text));
-        }
-    }
+    for (size_t i = 0; i < maker->result->n_columns; i++)
+        if (!str_is(maker->result->columns[i], "id"))
+            put_column(maker, &writer, maker->result->columns[i], names->row->values[i]);
     if (names->is_old)
         json_put_member_bool(&writer, "is_old", true);
     json_close_object(&writer);
-    guard_append_json(&whole, buf_str(&maker->buf));
-    struct str json = arena_copy(&maker->build->arena, buf_str(&whole));
-    int err = buf_error(&text) ? buf_error(&text) : buf_error(&whole);
-    if (err && !maker->buf.err)
-        maker->buf.err = err;
-    buf_done(&text);
+    buf_clear(&maker->buf);
+    guard_append_json(&maker->buf, buf_str(&whole));
+    latch(maker, &whole);
     buf_done(&whole);
-    return json;
+    return keep_text(maker, buf_str(&maker->buf));
 }
 
 /* ---- which of them go on ------------------------------------------------------------------------------- */
@@ -222,7 +233,7 @@ static void make_notice(struct maker *maker)
     struct template_scope scope = scope_of(&names);
     buf_clear(&maker->buf);
     template_render(section->plan->empty, &scope, &maker->scratch, &maker->buf);
-    struct str text = arena_copy(&maker->build->arena, trim_lines(buf_str(&maker->buf)));
+    struct str text = keep_text(maker, trim_lines(buf_str(&maker->buf)));
     if (str_is_empty(text))
         return;
     section->items[section->n_items++] = (struct build_item){
@@ -265,6 +276,13 @@ static void order_items(struct maker *maker)
         qsort_r(section->printed, section->n_items, sizeof *section->printed, compare_times, section);
 }
 
+static int maker_error(const struct maker *maker)
+{
+    if (arena_error(&maker->build->arena))
+        return arena_error(&maker->build->arena);
+    return arena_error(&maker->scratch) ? arena_error(&maker->scratch) : maker->err;
+}
+
 static int rank_section(struct maker *maker, struct err_info *reterr)
 {
     struct build_section *section = maker->section;
@@ -287,8 +305,7 @@ static int rank_section(struct maker *maker, struct err_info *reterr)
     if (section->items)
         make_notice(maker);
     order_items(maker);
-    int err = arena_error(arena) ? arena_error(arena) : arena_error(&maker->scratch);
-    return err ? err_set(reterr, err, "out of memory") : 0;
+    return maker_error(maker) ? err_set(reterr, maker_error(maker), "out of memory") : 0;
 }
 
 int build_rank(struct build *build, struct err_info *reterr)

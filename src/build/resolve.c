@@ -73,10 +73,13 @@ static int unknown_recipe(const struct recipe_book *book, struct str name, struc
 
 /* ---- parameters ---------------------------------------------------------------------------------------- */
 
-static bool json_is_list(struct str text)
+static bool json_is_list(struct str text, struct arena *arena)
 {
     struct json *root;
-    if (json_parse(text, 32, &root, NULL) < 0)
+    int rc = json_parse(text, 32, &root, NULL);
+    if (rc == ERR_NOMEM && !arena->err)
+        arena->err = rc;
+    if (rc < 0)
         return false;
     bool is_list = json_kind_of(root) == JSON_KIND_ARRAY;
     json_free(root);
@@ -90,7 +93,7 @@ static bool real_is_integer(double real)
 
 /* Text stands for any type that it spells, since a command line knows nothing else; otherwise types must
  * agree. */
-static bool convert(struct value given, enum value_type type, struct value *ret_value)
+static bool convert(struct value given, enum value_type type, struct arena *arena, struct value *ret_value)
 {
     bool is_text = given.type == VALUE_TEXT;
     *ret_value = given;
@@ -119,7 +122,7 @@ static bool convert(struct value given, enum value_type type, struct value *ret_
         return given.type == VALUE_TIME ||
                (is_text && civil_parse(given.text, &ret_value->time_us, NULL) == 0);
     case VALUE_JSON:
-        return (given.type == VALUE_JSON || is_text) && json_is_list(given.text);
+        return (given.type == VALUE_JSON || is_text) && json_is_list(given.text, arena);
     case VALUE_NULL:
     case VALUE_DECIMAL:
         break;
@@ -167,8 +170,8 @@ static int bad_choice(const struct recipe_param *param, const char *field, struc
     return rc;
 }
 
-static int check_param(const struct recipe_param *param, struct value given, struct value *ret_value,
-                       struct err_info *reterr)
+static int check_param(const struct recipe_param *param, struct value given, struct arena *arena,
+                       struct value *ret_value, struct err_info *reterr)
 {
     char field[ERR_FIELD_SIZE];
     (void)snprintf(field, sizeof field, "params.%.*s", STR_ARG(utf8_prefix(param->name, 80)));
@@ -184,7 +187,10 @@ static int check_param(const struct recipe_param *param, struct value given, str
         return 0;
     }
     struct value value;
-    if (!convert(given, param->type, &value))
+    bool is_good = convert(given, param->type, arena, &value);
+    if (arena_error(arena))
+        return err_set(reterr, arena_error(arena), "out of memory");
+    if (!is_good)
         return err_set_field(reterr, ERR_INVALID, field, "%s must be %s, not %s", field,
                              type_phrase(param->type),
                              given.type == param->type ? "malformed" : value_type_name(given.type));
@@ -224,7 +230,8 @@ static int resolve_params(struct build *build, struct err_info *reterr)
     for (size_t i = 0; i < recipe->n_params; i++) {
         const struct value *given =
             field_find(build->request->params, build->request->n_params, recipe->params[i].name);
-        rc = check_param(&recipe->params[i], given ? *given : value_null(), &build->params[i], reterr);
+        rc = check_param(&recipe->params[i], given ? *given : value_null(), &build->arena, &build->params[i],
+                         reterr);
         if (rc < 0)
             return rc;
     }

@@ -11,6 +11,12 @@
 
 #define PATH_MAX_DEPTH 32
 
+static void latch(struct arena *arena, int err)
+{
+    if (err && !arena->err)
+        arena->err = err;
+}
+
 static struct value value_of_node(const struct json *node, struct arena *arena)
 {
     switch (json_kind_of(node)) {
@@ -28,9 +34,9 @@ static struct value value_of_node(const struct json *node, struct arena *arena)
         buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
         json_print(node, &buf);
         struct value value = value_json(arena_copy(arena, buf_str(&buf)));
-        bool is_whole = !buf_error(&buf);
+        latch(arena, buf_error(&buf));
         buf_done(&buf);
-        return is_whole ? value : value_null();
+        return value;
     }
     case JSON_KIND_NULL:
         break;
@@ -42,8 +48,11 @@ static struct value value_of_node(const struct json *node, struct arena *arena)
 static struct value value_in_json(struct str text, struct str path, struct arena *arena)
 {
     struct json *root;
-    if (json_parse(text, PATH_MAX_DEPTH, &root, NULL) < 0)
+    int rc = json_parse(text, PATH_MAX_DEPTH, &root, NULL);
+    if (rc < 0) {
+        latch(arena, rc == ERR_NOMEM ? rc : 0); /* other text is no JSON, and has no members */
         return value_null();
+    }
     const struct json *node = root;
     struct str part;
     while (node && str_next_part(&path, '.', &part)) {
@@ -202,8 +211,7 @@ static struct value render_setting(const struct build_names *names, const struct
     buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
     template_render(template, &scope, arena, &buf);
     struct value value = value_text(arena_copy(arena, buf_str(&buf)));
-    if (buf_error(&buf) && !arena->err)
-        arena->err = buf_error(&buf);
+    latch(arena, buf_error(&buf));
     buf_done(&buf);
     return value;
 }
@@ -238,6 +246,7 @@ void build_zone_load(struct build *build)
     struct build_names names = {.build = build};
     struct value value = build_value_at(&names, ref, &build->arena);
     /* A zone that nobody knows leaves UTC, which the printed offsets say. */
-    if (value.type == VALUE_TEXT && value.text.len > 0)
-        (void)zone_new(value.text, &build->zone, NULL);
+    if (value.type == VALUE_TEXT && value.text.len > 0 &&
+        zone_new(value.text, &build->zone, NULL) == ERR_NOMEM)
+        latch(&build->arena, ERR_NOMEM);
 }
