@@ -34,7 +34,7 @@ $(RELEASE)/build.ninja:
 # Always asks ninja, which knows what has changed; the copy at build/precis is what people run.
 .PHONY: build/precis
 build/precis: | deps $(RELEASE)/build.ninja
-	@ninja --quiet -C $(RELEASE) precis
+	@if [ -t 1 ]; then ninja -C $(RELEASE) precis; else ninja --quiet -C $(RELEASE) precis; fi
 	@cmp -s $(RELEASE)/precis $@ || install -m 755 $(RELEASE)/precis $@
 
 demo: all

@@ -83,7 +83,9 @@ int cli_wrong_use(const struct command *command, const char *format, ...)
 int cli_fail(const struct cli *cli, const struct err_info *err)
 {
     if (!cli->is_json) {
-        fprintf(stderr, "precis: %s%s%s\n", err->field, *err->field ? ": " : "", err->message);
+        /* Many sentences name the field themselves. */
+        bool is_named = strstr(err->message, err->field) != NULL;
+        fprintf(stderr, "precis: %s%s%s\n", is_named ? "" : err->field, is_named ? "" : ": ", err->message);
         return EXIT_FAILED;
     }
     struct buf buf;

@@ -254,6 +254,9 @@ static int memory_run(struct cli *cli, int argc, char **argv)
         args.tag_texts[i] = str_of(args.tags.items[i]);
     for (size_t i = 0; i < args.ids.n; i++)
         args.id_texts[i] = str_of(args.ids.items[i]);
+    if (args.words.n < 2 && strcmp(args.words.items[0], "add") == 0)
+        return cli_wrong_use(&command_memory,
+                             "what is there to remember? give the text, or - for standard input");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(args.words.items[0], verbs[i].name) == 0)
             return memory_call(cli, &args, verbs[i].run);

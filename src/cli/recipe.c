@@ -4,6 +4,8 @@
  * nothing; with --connect each statement is prepared by its own database, which still runs nothing.
  */
 #include "cli/app.h"
+#include "core/json.h"
+#include "core/yaml.h"
 
 #include <stdio.h>
 
@@ -109,89 +111,115 @@ static struct source *connection_find(const struct app *app, struct str name)
     return NULL;
 }
 
-/* Has each statement prepared by its connection. The number of findings, or negative when the connections
- * cannot be opened. */
-static int prepare_steps(struct app *app, const struct recipe *recipe, const char *file, struct buf *out,
+/* What is wrong with a file, as lines or as a JSON array. */
+struct findings {
+    const struct cli *cli;
+    const char *file;
+    struct buf out;
+    struct json_writer json;
+    size_t n;
+};
+
+static void findings_add(struct findings *findings, int line, int column, struct str message)
+{
+    findings->n++;
+    if (!findings->cli->is_json) {
+        buf_printf(&findings->out, "%s:%d:%d: %.*s\n", findings->file, line, column, STR_ARG(message));
+        return;
+    }
+    json_open_object(&findings->json);
+    json_put_member_text(&findings->json, "file", str_of(findings->file));
+    json_put_member_int(&findings->json, "line", line);
+    json_put_member_int(&findings->json, "column", column);
+    json_put_member_text(&findings->json, "message", message);
+    json_close_object(&findings->json);
+}
+
+/* The settings as a statement is prepared with: no value is needed for that, only how many there are. */
+static int prepare_step(struct app *app, const struct recipe_step *step, struct source *source,
+                        struct err_info *reterr)
+{
+    const struct source_setting *rows = step->ops->settings;
+    size_t n = 0, n_binds = 0;
+    while (rows && rows[n].name)
+        n++;
+    struct value *settings = arena_calloc(&app->config.arena, n + 1, sizeof *settings);
+    if (!settings)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        settings[i] = step->settings[i].constant;
+        if (rows[i].type == SETTING_SQL)
+            n_binds = step->settings[i].n_binds;
+    }
+    return source_prepare(source, settings, n_binds, reterr);
+}
+
+/* Has each statement prepared by its connection. Negative when the connections cannot be opened. */
+static int prepare_steps(struct app *app, const struct recipe *recipe, struct findings *findings,
                          struct err_info *reterr)
 {
-    int n_findings = 0;
     int r = app_open_sources(app, reterr);
     for (size_t i = 0; r == 0 && i < recipe_n_steps(recipe); i++) {
         const struct recipe_step *step = recipe_step_at(recipe, i);
         struct source *source = connection_find(app, step->from);
         struct err_info err;
-        if (!source)
-            continue; /* a built-in kind: there is no statement */
-        struct value *settings = arena_calloc(&app->config.arena, RECIPE_MAX_STEPS, sizeof *settings);
-        size_t n_binds = 0;
-        if (!settings)
-            return err_set(reterr, ERR_NOMEM, "out of memory");
-        for (size_t k = 0; step->ops->settings[k].name && k < RECIPE_MAX_STEPS; k++) {
-            settings[k] = step->settings[k].constant;
-            if (step->ops->settings[k].type == SETTING_SQL)
-                n_binds = step->settings[k].n_binds;
-        }
-        if (source_prepare(source, settings, n_binds, &err) < 0) {
-            buf_printf(out, "%s:%d:%d: '%.*s': %s\n", file, step->line, step->column, STR_ARG(step->name),
-                       err.message);
-            n_findings++;
-        }
+        /* A built-in kind has no statement. */
+        if (source && prepare_step(app, step, source, &err) < 0)
+            findings_add(findings, step->line, step->column, str_of(err.message));
     }
-    return r < 0 ? r : n_findings;
+    return r;
 }
 
-static void print_findings(const struct recipe_report *report, const char *file, struct buf *out)
-{
-    for (size_t i = 0; i < report->n; i++) {
-        const struct recipe_finding *finding = &report->findings[i];
-        buf_printf(out, "%s:%d:%d: %.*s\n", file, finding->line, finding->column, STR_ARG(finding->message));
-    }
-}
-
-static int check_text(struct app *app, const char *file, struct str text, bool may_connect, struct buf *out,
+static int check_text(struct app *app, struct str text, bool may_connect, struct findings *findings,
                       struct err_info *reterr)
 {
     struct recipe_report report = {.n = 0};
     struct recipe *recipe = NULL;
-    int n_findings = 0;
-    int r = recipe_load(text, file, app->kinds, app->config.n_connections, &recipe, &report, reterr);
-    if (r < 0 && report.n > 0) {
-        print_findings(&report, file, out);
-        n_findings = (int)report.n;
-        r = 0;
-    } else if (r == 0 && may_connect) {
-        r = n_findings = prepare_steps(app, recipe, file, out, reterr);
-    }
+    int r =
+        recipe_load(text, findings->file, app->kinds, app->config.n_connections, &recipe, &report, reterr);
+    for (size_t i = 0; i < report.n; i++)
+        findings_add(findings, report.findings[i].line, report.findings[i].column,
+                     report.findings[i].message);
+    if (r < 0 && report.n > 0)
+        r = 0; /* told in full */
+    else if (r == 0 && may_connect)
+        r = prepare_steps(app, recipe, findings, reterr);
     recipe_report_done(&report);
     (void)recipe_unref(recipe);
-    return r < 0 ? r : n_findings;
+    return r;
+}
+
+static int print_findings(struct findings *findings)
+{
+    if (findings->cli->is_json)
+        json_close_array(&findings->json);
+    else if (findings->n == 0)
+        fprintf(stderr, "precis: %s is a good recipe\n", findings->file);
+    int exit_code = findings->out.len > 0 ? cli_print(findings->cli, &findings->out) : EXIT_DONE;
+    return findings->n > 0 ? EXIT_FAILED : exit_code;
 }
 
 static int check_file(const struct cli *cli, const char *file, bool may_connect)
 {
     struct app app = {.store = NULL};
-    struct buf text, out;
+    struct findings findings = {.cli = cli, .file = file};
+    struct buf text;
     struct err_info err;
-    int exit_code = EXIT_DONE;
-    buf_init(&text, MAX_OUTPUT_BYTES);
-    buf_init(&out, MAX_OUTPUT_BYTES);
+    buf_init(&text, YAML_MAX_BYTES);
+    buf_init(&findings.out, MAX_OUTPUT_BYTES);
+    json_writer_init(&findings.json, &findings.out);
+    if (cli->is_json)
+        json_open_array(&findings.json);
     int r = app_open_config(&app, cli, &err);
     if (r == 0)
         r = app_open_kinds(&app, &err);
     if (r == 0)
         r = cli_read_file(file, &text, &err);
     if (r == 0)
-        r = check_text(&app, file, buf_str(&text), may_connect, &out, &err);
-    if (r < 0) {
-        exit_code = cli_fail(cli, &err);
-    } else if (r > 0) {
-        (void)cli_print(cli, &out);
-        exit_code = EXIT_FAILED;
-    } else {
-        fprintf(stderr, "precis: %s is a good recipe\n", file);
-    }
+        r = check_text(&app, buf_str(&text), may_connect, &findings, &err);
+    int exit_code = r == 0 ? print_findings(&findings) : cli_fail(cli, &err);
     app_close(&app);
-    buf_done(&out);
+    buf_done(&findings.out);
     buf_done(&text);
     return exit_code;
 }
