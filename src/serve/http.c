@@ -74,6 +74,7 @@ static void open_connection(struct server *server, struct MHD_Connection *connec
     conn->watch.fd = info->connect_fd;
     conn->id_state = (uint64_t)now_us(server) ^ (uint64_t)(uintptr_t)conn << 20 ^ server->id_seed;
     buf_init(&conn->req.body, server->options.max_body_bytes);
+    reply_init(&conn->req.reply);
     give_time(&conn->req, now_us(server) + idle_us(server) + IDLE_GRACE_US);
     reaper_add(server->reaper, &conn->watch);
     metrics_connection(server->metrics, 1);
@@ -88,6 +89,7 @@ static void close_connection(struct server *server, void **socket_context)
     reaper_remove(server->reaper, &conn->watch);
     metrics_connection(server->metrics, -1);
     buf_done(&conn->req.body);
+    reply_done(&conn->req.reply);
     *socket_context = mem_free(conn);
 }
 
@@ -151,7 +153,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     req->has_context = false;
     req->json = NULL;
     arena_init(&req->arena, SERVE_REQUEST_BYTES);
-    reply_init(&req->reply);
+    reply_reset(&req->reply);
     buf_clear(&req->body);
     make_id(conn);
     keep_target(req, target);
@@ -184,7 +186,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     int64_t ended_us = now_us(server);
     log_access(req, ended_us - req->started_us);
     req->json = json_free(req->json);
-    reply_done(&req->reply);
+    reply_reset(&req->reply);
     arena_done(&req->arena);
     if (req->body.cap > KEEP_BODY_BYTES) {
         buf_done(&req->body);
@@ -200,34 +202,15 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 /* ---- replies
  * ---------------------------------------------------------------------------------------------------- */
 
-static void free_body(void *data)
-{
-    mem_free(data);
-}
-
-/* The body goes over to the library; NULL when there is no memory. */
+/* The library sends from the reply's own bytes, which stay until the request is completed. NULL when there is
+ * no memory. */
 static struct MHD_Response *make_response(struct reply *reply)
 {
-    struct MHD_Response *response;
-    size_t len;
+    struct str text = reply->borrowed.ptr ? reply->borrowed : buf_str(&reply->body);
 
-    if (reply->borrowed.ptr && !reply->release)
-        return MHD_create_response_from_buffer(reply->borrowed.len, (void *)(uintptr_t)reply->borrowed.ptr,
-                                               MHD_RESPMEM_PERSISTENT);
-    if (reply->borrowed.ptr) {
-        response = MHD_create_response_from_buffer_with_free_callback_cls(
-            reply->borrowed.len, (void *)(uintptr_t)reply->borrowed.ptr, reply->release, reply->owner);
-        if (response)
-            reply->release = NULL;
-        return response;
-    }
-    char *data = buf_steal(&reply->body, &len);
-    if (!data)
+    if (!text.ptr)
         return NULL;
-    response = MHD_create_response_from_buffer_with_free_callback(len, data, free_body);
-    if (!response)
-        mem_free(data);
-    return response;
+    return MHD_create_response_from_buffer(text.len, (void *)(uintptr_t)text.ptr, MHD_RESPMEM_PERSISTENT);
 }
 
 static struct MHD_Response *make_last_resort(struct reply *reply)

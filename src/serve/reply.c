@@ -11,20 +11,33 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define KEEP_BYTES ((size_t)16 * 1024)
+
 void reply_init(struct reply *reply)
 {
     memset(reply, 0, sizeof *reply);
     buf_init(&reply->body, REPLY_MAX_BYTES);
 }
 
-void reply_done(struct reply *reply)
+void reply_reset(struct reply *reply)
 {
-    buf_done(&reply->body);
+    if (reply->body.cap > KEEP_BYTES) {
+        buf_done(&reply->body);
+        buf_init(&reply->body, REPLY_MAX_BYTES);
+    } else {
+        buf_clear(&reply->body);
+    }
     if (reply->release)
         reply->release(reply->owner);
     reply->release = NULL;
     reply->borrowed = str_make(NULL, 0);
     reply->n_headers = 0;
+}
+
+void reply_done(struct reply *reply)
+{
+    reply_reset(reply);
+    buf_done(&reply->body);
 }
 
 void reply_start_json(struct request *req, unsigned status, struct json_writer *ret_writer)
@@ -61,8 +74,7 @@ static void write_error(struct request *req, unsigned status, const char *code, 
 {
     struct json_writer writer;
 
-    reply_done(&req->reply);
-    reply_init(&req->reply);
+    reply_reset(&req->reply);
     reply_start_json(req, status, &writer);
     json_open_object(&writer);
     json_put_name(&writer, "error");

@@ -35,8 +35,11 @@ struct reply {
     void *owner;
 };
 
+/* A reply serves a connection's requests one after the other: its buffer is kept between them, unless it is
+ * large. */
 void reply_init(struct reply *reply);
-void reply_done(struct reply *reply); /* a second call does nothing */
+void reply_reset(struct reply *reply);
+void reply_done(struct reply *reply);
 
 /* Starts a JSON body; what is written through writer goes into the reply. */
 void reply_start_json(struct request *req, unsigned status, struct json_writer *ret_writer);
