@@ -277,6 +277,9 @@ void load_settings(struct load *load, const struct yaml_node *map, struct recipe
     for (size_t i = 0; i < n; i++) {
         const struct yaml_node *node = yaml_get(map, rows[i].name);
 
+        /* A key may be both of all sections and of the kind (min_score): one complaint is enough. */
+        if (node && load_has_complained_at(load, node))
+            continue;
         if (node)
             load_setting(load, node, &rows[i], names, &settings[i]);
         else if (rows[i].fallback)

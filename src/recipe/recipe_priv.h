@@ -162,6 +162,8 @@ struct load {
 
 void load_complain(struct load *load, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Whether something is wrong with that value already. */
+bool load_has_complained_at(const struct load *load, const struct yaml_node *node);
 /* "unknown key 'titel'; did you mean 'title'?" */
 void load_complain_unknown(struct load *load, int line, int column, const char *what, struct str name,
                            const char *const *known, size_t n_known);

@@ -43,6 +43,15 @@ static void complain_args(struct load *load, int line, int column, const char *f
     buf_done(&buf);
 }
 
+bool load_has_complained_at(const struct load *load, const struct yaml_node *node)
+{
+    for (size_t i = load->first; i < load->report->n; i++) {
+        if (load->report->findings[i].line == node->line && load->report->findings[i].column == node->column)
+            return true;
+    }
+    return false;
+}
+
 void load_complain(struct load *load, int line, int column, const char *format, ...)
 {
     va_list args;

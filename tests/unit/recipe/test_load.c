@@ -430,6 +430,13 @@ static void a_file_that_is_no_recipe_is_told_so(void **state)
                     "7:1: the key 'recipe' stands here for the second time (first in line 1)\n");
 }
 
+static void a_key_of_sections_and_kind_is_complained_of_once(void **state)
+{
+    (void)state;
+    expect_findings("recipe: r\nsections:\n  - { name: a, from: memory, min_score: high }\n",
+                    "3:41: 'min_score' must be a number from 0 to 1, not 'high'\n");
+}
+
 static void an_unknown_tokenizer_names_the_nearest(void **state)
 {
     (void)state;
@@ -518,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_resolve_cannot_use_a_section),
         cmocka_unit_test(conditions_ask_for_values),
         cmocka_unit_test(a_file_that_is_no_recipe_is_told_so),
+        cmocka_unit_test(a_key_of_sections_and_kind_is_complained_of_once),
         cmocka_unit_test(an_unknown_tokenizer_names_the_nearest),
         cmocka_unit_test(too_many_steps_are_refused),
         cmocka_unit_test(findings_end_at_their_maximum),
