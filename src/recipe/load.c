@@ -229,7 +229,7 @@ static int run_load(struct load *load, struct err_info *reterr)
     if (arena_error(&recipe->arena))
         return err_set(reterr, arena_error(&recipe->arena), "%s needs more memory than there is for it",
                        load->file);
-    return report_sort_and_tell(load, reterr);
+    return load_conclude(load, reterr);
 }
 
 int recipe_load_counting(struct str text, const char *file, const struct recipe_connection *connections,

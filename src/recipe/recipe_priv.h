@@ -217,6 +217,8 @@ int recipe_load_counting(struct str text, const char *file, const struct recipe_
                          size_t n_connections, struct recipe **ret_recipe, struct recipe_report *report,
                          bool *ret_only_connections, struct err_info *reterr);
 
-int report_sort_and_tell(struct load *load, struct err_info *reterr);
+/* Puts the findings of this run into file order and tells the first: ERR_INVALID, or 0 when there are none.
+ */
+int load_conclude(struct load *load, struct err_info *reterr);
 
 #endif

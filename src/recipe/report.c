@@ -138,8 +138,7 @@ static bool is_before(const struct recipe_finding *a, const struct recipe_findin
     return a->line < b->line || (a->line == b->line && a->column < b->column);
 }
 
-/* Puts this run's findings into file order and tells the first. 0 when there are none. */
-int report_sort_and_tell(struct load *load, struct err_info *reterr)
+int load_conclude(struct load *load, struct err_info *reterr)
 {
     struct recipe_finding *findings = load->report->findings;
     char place[ERR_FIELD_SIZE];
