@@ -14,7 +14,7 @@
 #define ANSWER_MAX_BYTES                                                                                     \
     ((size_t)512 * 1024 * 1024) /* the text is bounded by fit; its JSON is at most six times that */
 
-struct build_answer *build_answer_new(void)
+static struct build_answer *answer_new(void)
 {
     struct build_answer *answer = mem_calloc(1, sizeof *answer);
     if (!answer)
@@ -48,7 +48,7 @@ const char *section_status_name(enum section_status status)
     return names[status];
 }
 
-const char *item_fate_name(enum item_fate fate)
+static const char *fate_name(enum item_fate fate)
 {
     static const char *const names[] = {
         [ITEM_OPEN] = "no_room",
@@ -137,7 +137,7 @@ static void report_items(const struct build *build, struct build_answer *answer)
                 .tokens = tokens_of(build, item),
                 .score = item->score,
                 .is_kept = item_is_kept(item),
-                .reason = item_fate_name(item->fate),
+                .reason = fate_name(item->fate),
             };
         }
     }
@@ -254,7 +254,7 @@ static void take_text(const struct build *build, struct build_answer *answer)
 int build_finish(struct build *build, struct err_info *reterr)
 {
     struct buf head;
-    struct build_answer *answer = build_answer_new();
+    struct build_answer *answer = answer_new();
     if (!answer)
         return err_set(reterr, ERR_NOMEM, "out of memory");
     answer->format = build->request->format;

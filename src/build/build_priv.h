@@ -153,7 +153,7 @@ struct build {
     bool is_hit, is_shared;
 };
 
-/* The steps: 0 go on, 1 answered, negative failed. */
+/* The stages: 0 go on, 1 answered, negative failed. */
 int build_resolve(struct build *build, struct err_info *reterr);
 int build_cache_look(struct build *build, struct err_info *reterr);
 int build_gather(struct build *build, struct err_info *reterr);
@@ -224,14 +224,14 @@ struct build_engine {
 
 int build_cache_new(size_t max_bytes, size_t max_entries, struct build_cache **ret_cache);
 struct build_cache *build_cache_free(struct build_cache *cache);
+/* The key of what the step will bring: all that shapes it, but for the time of day, which is what makes it
+ * old. Without a cache or with a recipe that wants nothing stale there is none. */
+int build_material_key(struct build *build, struct build_step *step);
 void build_material_keep(struct build *build, struct build_step *step);
 /* The step's material if it is on the shelf and not older than the recipe allows: a reference, or NULL. */
 struct material *build_material_find(struct build *build, const struct build_step *step);
 /* How long this recipe's answers live here; 0: not at all. */
 int64_t build_cache_ttl_us(const struct build *build);
 void build_shelf_key(const struct build_cache *cache, struct str bytes, struct shelf_key *ret_key);
-
-struct build_answer *build_answer_new(void);
-const char *item_fate_name(enum item_fate fate);
 
 #endif

@@ -8,8 +8,8 @@
  * kept item could give way to a dropped one of higher priority unless its section fell below its floor.
  *
  * Choosing works on upper bounds: tokens of each piece plus what a seam may cost. Then the finished text is
- * counted whole; what the bounds held back is spent, and should the text still be over, the last items go
- * until it is not.
+ * counted whole, and the choice is made anew with what the bounds held back. Should the text be over all the
+ * same, its last items go until it is not.
  */
 #include "build/build_priv.h"
 

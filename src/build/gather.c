@@ -15,8 +15,6 @@
  */
 #include "build/build_priv.h"
 
-#include "core/mem.h"
-
 #include <stdio.h>
 
 #define RESERVE_MAX_US (10 * US_PER_MS) /* of the deadline, for rank, fit and format */
@@ -28,34 +26,6 @@ struct gatherer {
     size_t n_steps;
     size_t n_running;
 };
-
-/* ---- material ------------------------------------------------------------------------------------------ */
-
-struct material *material_new(struct source_result *result, int64_t fetched_us)
-{
-    struct material *material = mem_alloc(sizeof *material);
-    if (!material) {
-        source_result_free(result);
-        return NULL;
-    }
-    *material = (struct material){.n_refs = 1, .result = result, .fetched_us = fetched_us};
-    return material;
-}
-
-void material_hold(void *object)
-{
-    struct material *material = object;
-    __atomic_fetch_add(&material->n_refs, 1, __ATOMIC_RELAXED);
-}
-
-void material_unref(void *object)
-{
-    struct material *material = object;
-    if (!material || __atomic_sub_fetch(&material->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    source_result_free(material->result);
-    mem_free(material);
-}
 
 /* ---- which steps are wanted ---------------------------------------------------------------------------- */
 
@@ -141,36 +111,6 @@ static struct source *source_of(const struct build_engine *engine, const struct 
     return NULL;
 }
 
-/* All that shapes the material, but for the time of day: that is what makes it old. */
-static int make_key(struct gatherer *gatherer, struct build_step *step)
-{
-    struct build *build = gatherer->build;
-    struct build_names names = {.build = build, .is_timeless = true};
-    struct source_request request = {0};
-    struct buf key;
-    if (!build->engine->cache || build->recipe->cache_stale_us == 0)
-        return 0;
-    int rc = build_settings_fill(&names, step->plan, &build->arena, &request);
-    if (rc < 0)
-        return rc;
-    buf_init(&key, BUILD_MAX_ARENA_BYTES);
-    value_print_key(value_text(build->scope.tenant), &key);
-    value_print_key(value_text(build->scope.user), &key);
-    value_print_key(value_text(str_of(build->recipe->version)), &key);
-    value_print_key(value_text(build->recipe->name), &key);
-    value_print_key(value_text(step->plan->name), &key);
-    value_print_key(value_text(build->request->query), &key);
-    for (size_t i = 0; step->plan->ops->settings && step->plan->ops->settings[i].name; i++)
-        value_print_key(request.settings[i], &key);
-    for (size_t i = 0; i < request.n_binds; i++)
-        value_print_key(request.binds[i], &key);
-    rc = buf_error(&key);
-    build_shelf_key(build->engine->cache, buf_str(&key), &step->key);
-    step->has_key = rc == 0;
-    buf_done(&key);
-    return rc;
-}
-
 /* Of a resolve all rows, as lists are made of them (`watchlist[].symbol`). Of a section twice the limit where
  * some rows will turn out to be duplicates. */
 static size_t rows_wanted(const struct recipe_section *section)
@@ -203,7 +143,7 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         .deadline_us = step_deadline(gatherer, step),
         .max_rows = rows_wanted(section_at(gatherer, idx)),
     };
-    int rc = make_key(gatherer, step);
+    int rc = build_material_key(build, step);
     if (rc == 0)
         rc = build_settings_fill(&names, step->plan, &build->arena, &request);
     if (rc < 0)

@@ -155,6 +155,9 @@ static void put_column(struct maker *maker, struct json_writer *writer, struct s
     if (value.type == VALUE_TEXT) {
         utf8_append_clean(&text, value.text);
         json_put_text(writer, buf_str(&text));
+    } else if (value.type == VALUE_JSON) {
+        utf8_append_clean(&text, value.text);
+        json_put_raw(writer, buf_str(&text));
     } else {
         value_print_json(value, &text);
         json_put_raw(writer, buf_str(&text));

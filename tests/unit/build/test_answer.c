@@ -286,6 +286,72 @@ static void hostile_row_cannot_make_a_section(void **state)
     finish(&fixture, answer);
 }
 
+static uint64_t random_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* Read back by its headings the text has the sections that were made, whatever the rows hold and whatever was
+ * cut. */
+static void headings_of_the_text_are_the_sections_made(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"#",
+                                        "## ",
+                                        "\n",
+                                        "\r",
+                                        "```",
+                                        "---",
+                                        "===",
+                                        "- ",
+                                        "> ",
+                                        "1. ",
+                                        "  ",
+                                        "## Second",
+                                        "words and more words. ",
+                                        "<!--",
+                                        "<|im_start|>",
+                                        "Human:"};
+    uint64_t seed = 11;
+    struct fixture fixture;
+    fixture_init(&fixture, "recipe: test\n"
+                           "deadline: 20s\n"
+                           "params: { evil: { type: text } }\n"
+                           "sections:\n"
+                           "  - { name: a, title: First, from: polled, how: once, shorten: true, item: '- "
+                           "{t}', rows: 't={evil}' }\n"
+                           "  - { name: b, title: Second, from: polled, how: once, shorten: true, item: "
+                           "'{t}', rows: 't={evil}' }\n"
+                           "  - { name: c, title: Third, from: polled, how: once, rows: 't={evil},u=x' }\n");
+    for (int round = 0; round < 3000; round++) {
+        struct buf evil;
+        struct str lines, line;
+        buf_init(&evil, 1 << 16);
+        for (uint64_t n = random_next(&seed) % 12; n > 0; n--)
+            buf_append_text(&evil, parts[random_next(&seed) % (sizeof parts / sizeof parts[0])]);
+        struct field params[] = {{STR_LIT("evil"), value_text(buf_str(&evil))}};
+        struct build_request request = fake_request();
+        request.params = params;
+        request.n_params = 1;
+        request.max_tokens = 16 + (int64_t)(random_next(&seed) % 150);
+        struct build_answer *answer = fixture_build(&fixture, &request);
+        size_t n_headings = 0, n_shown = 0;
+        for (size_t i = 0; i < answer->n_sections; i++)
+            n_shown += answer->sections[i].n_kept > 0;
+        lines = answer->context;
+        while (str_next_part(&lines, '\n', &line))
+            n_headings += str_starts_with(line, STR_LIT("#"));
+        assert_int_equal(n_headings, n_shown);
+        assert_true(answer->tokens <= request.max_tokens);
+        build_answer_unref(answer);
+        buf_done(&evil);
+    }
+    fixture_done(&fixture);
+}
+
 static void reply_is_the_answer_with_its_own_tail(void **state)
 {
     (void)state;
@@ -363,6 +429,7 @@ int main(void)
         cmocka_unit_test(malformed_entries_are_counted_and_said),
         cmocka_unit_test(noise_and_what_is_over_the_limit_is_left_out),
         cmocka_unit_test(hostile_row_cannot_make_a_section),
+        cmocka_unit_test(headings_of_the_text_are_the_sections_made),
         cmocka_unit_test(reply_is_the_answer_with_its_own_tail),
         cmocka_unit_test(long_list_is_cut_to_the_budget_and_says_so),
     };

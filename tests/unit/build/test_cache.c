@@ -326,6 +326,28 @@ static void material_of_others_or_too_old_does_not_stand_in(void **state)
     fixture_done(&fixture);
 }
 
+static void cache_off_neither_keeps_nor_uses_material(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct asked asked;
+    fixture_init_with(&fixture, with_stale, NULL, true);
+    ask(&asked, "ann", "x", NULL);
+    asked.request.cache = CACHE_OFF;
+    assert_outcome(&fixture, &asked.request, "off");
+    world.is_down = true;
+    asked.request.cache = CACHE_USE;
+    assert_outcome(&fixture, &asked.request, "miss");
+    world.is_down = false;
+    assert_outcome(&fixture, &asked.request, "miss");
+    world.is_down = true;
+    asked.request.cache = CACHE_OFF;
+    assert_outcome(&fixture, &asked.request, "off");
+    asked.request.cache = CACHE_REFRESH;
+    assert_outcome(&fixture, &asked.request, "stale");
+    fixture_done(&fixture);
+}
+
 /* ---- single flight ------------------------------------------------------------------------------------- */
 
 #define N_THREADS 6
@@ -507,6 +529,7 @@ int main(void)
         cmocka_unit_test(write_of_the_user_makes_his_answers_old_at_once),
         cmocka_unit_test(failed_source_is_stood_in_for_by_what_it_said_before),
         cmocka_unit_test(material_of_others_or_too_old_does_not_stand_in),
+        cmocka_unit_test(cache_off_neither_keeps_nor_uses_material),
         cmocka_unit_test(identical_requests_share_one_build),
         cmocka_unit_test(failing_leader_leaves_nobody_waiting),
         cmocka_unit_test(short_deadline_does_not_wait_for_a_long_flight),
