@@ -5,8 +5,10 @@
 New inputs that reach new code stay in build/fuzz-corpus/TARGET; one that crashes is kept as build/fuzz-crash-TARGET-...:
 make it a file of tests/fuzz/corpus/TARGET together with the fix.
 """
+import concurrent.futures
 import glob
 import os
+import re
 import subprocess
 import sys
 
@@ -23,13 +25,19 @@ def build():
 
 
 def fuzz(program, seconds):
+    """Whether the target ran clean; says how many inputs it took, or all of its output when it did not."""
     name = os.path.basename(program)[len("fuzz_"):]
     found = f"build/fuzz-corpus/{name}"
     os.makedirs(found, exist_ok=True)
-    print(f"fuzz: {name} for {seconds} s", flush=True)
     done = subprocess.run([program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1",
                            "-verbosity=0", f"-artifact_prefix=build/fuzz-crash-{name}-", found, f"tests/fuzz/corpus/{name}"],
-                          env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1"}, check=False)
+                          env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    executed = re.search(r"number_of_executed_units: (\d+)", done.stdout)
+    print(f"fuzz: {name}: {executed.group(1) if executed else 'an unknown number of'} inputs, "
+          f"{'clean' if done.returncode == 0 else 'FAILED'}", flush=True)
+    if done.returncode != 0:
+        print(done.stdout, flush=True)
     return done.returncode == 0
 
 
@@ -40,11 +48,11 @@ def main():
     programs = sorted(path for path in glob.glob(f"{FOLDER}/tests/fuzz/fuzz_*") if os.access(path, os.X_OK) and os.path.isfile(path))
     wanted = sys.argv[2:]
     programs = [path for path in programs if not wanted or os.path.basename(path)[len("fuzz_"):] in wanted]
-    failed = [path for path in programs if not fuzz(path, seconds)]
-    for path in failed:
-        print(f"fuzz: FAILED {os.path.basename(path)}")
-    print(f"fuzz: {len(programs) - len(failed)} targets clean, {len(failed)} failed")
-    return 1 if failed or not programs else 0
+    print(f"fuzz: {len(programs)} targets, {seconds} s each", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda path: fuzz(path, seconds), programs))
+    print(f"fuzz: {sum(results)} targets clean, {len(results) - sum(results)} failed")
+    return 0 if results and all(results) else 1
 
 
 sys.exit(main())
