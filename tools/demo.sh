@@ -12,7 +12,8 @@ echo "demo: loading sample data into $data" >&2
 "$precis" init --demo --data "$data"
 echo "demo: building the context of the recipe 'assistant' for the sample user" >&2
 echo >&2
-"$precis" build --data "$data" --recipe assistant --param user_id=demo --query "What is on today?" --max-tokens 1000
+"$precis" build --data "$data" --recipe assistant --param user_id=demo --max-tokens 1000 \
+    --query "What is on today, and what does the insurance need for the bicycle?"
 
 cat >&2 <<END
 
