@@ -298,23 +298,36 @@ static int64_t moving_mono(const struct clock *clock)
     return clock_mono_us(&clock_system) + atomic_load(&((const struct moving_clock *)clock)->ahead_us);
 }
 
+/* Moves the clock on until the server has ended the connection: it may not have known it yet the first time.
+ */
+static bool ends_as_time_goes_by(struct moving_clock *clock, int fd)
+{
+    struct timeval limit = {.tv_sec = 2}; /* connections are looked at once a second */
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    for (int i = 0; i < 10; i++) {
+        atomic_fetch_add(&clock->ahead_us, 60 * US_PER_SEC);
+        if (client_is_closed(fd))
+            return true;
+    }
+    return false;
+}
+
 /* The clock stands in for a client that sends a byte every few seconds. */
-static void a_body_that_takes_too_long_ends(void **state)
+static void a_client_that_takes_too_long_is_let_go(void **state)
 {
     struct fixture *fixture = *state;
     struct moving_clock clock = {.base = {moving_wall, moving_mono}};
+    static const char slow[] = "POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+
     server_stop(fixture->server, 0);
     fixture->options.clock = &clock.base;
     fixture_start(fixture);
-    static const char slow[] = "POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
     int dripping = client_connect(fixture);
     int idle = client_connect(fixture);
     assert_true(client_send(dripping, slow, strlen(slow)));
-    struct answer answer = ask(fixture, "GET", "/healthz", NULL); /* by now both are known */
-    expect_status(&answer, 200);
-    atomic_store(&clock.ahead_us, 60 * US_PER_SEC);
-    assert_true(client_is_closed(dripping));
-    assert_true(client_is_closed(idle));
+    assert_true(ends_as_time_goes_by(&clock, dripping));
+    assert_true(ends_as_time_goes_by(&clock, idle));
     close(dripping);
     close(idle);
     fixture->server = server_stop(fixture->server, 1000); /* before its clock goes */
@@ -543,7 +556,7 @@ int main(void)
         SERVER_TEST(a_connection_serves_many_requests_in_order),
         SERVER_TEST(expect_continue_is_honoured),
         SERVER_TEST(a_client_that_leaves_early_harms_nobody),
-        SERVER_TEST(a_body_that_takes_too_long_ends),
+        SERVER_TEST(a_client_that_takes_too_long_is_let_go),
         SERVER_TEST(the_first_key_closes_the_door),
         SERVER_TEST(every_wrong_key_gets_the_same_words),
         SERVER_TEST(scopes_are_kept),
