@@ -33,7 +33,7 @@ packages_of() {
     build) echo "$build" ;;
     check) echo "$build libcmocka-dev clang clang-format-14" ;;
     fuzz) echo "$build libcmocka-dev clang clang-runtime" ;;
-    bench) echo "$build nginx-light wrk" ;;
+    bench) echo "$build nginx wrk" ;;
     esac
 }
 
