@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -275,6 +276,8 @@ static long torture(struct world *world, enum build_cache_use cache, bool sticky
     return n_injected;
 }
 
+#define N_COUNTED_BUILDS 32
+
 int main(void)
 {
     struct world world = {0};
@@ -283,13 +286,17 @@ int main(void)
         return 1;
     world_open(&world);
 
+    /* The store's readers and statements warm up one after the other, so only the fewest of many builds
+     * count. */
     struct build_outcome first = {0};
-    must(run_build(&world, CACHE_OFF, &first, &info), &info,
-         "the first build"); /* fills statement caches, the index */
-    build_answer_unref(first.answer);
-    heap_fail(0, false);
-    must(run_build(&world, CACHE_OFF, &first, &info), &info, "the counted build");
-    long n_all = atomic_load(&n_allocations);
+    long n_all = LONG_MAX;
+    for (int i = 0; i < N_COUNTED_BUILDS; i++) {
+        build_answer_unref(first.answer);
+        heap_fail(0, false);
+        must(run_build(&world, CACHE_OFF, &first, &info), &info, "a counted build");
+        long n = atomic_load(&n_allocations);
+        n_all = n < n_all ? n : n_all;
+    }
     printf("alloc_build: one build allocates %ld times\n%.*s\n", n_all, STR_ARG(first.answer->context));
     if (n_all < 20 || !first.answer->is_complete)
         return 1;
