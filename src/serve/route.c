@@ -113,10 +113,13 @@ int route_find(const struct uri *uri, enum http_method method, const struct rout
                struct str ret_args[ROUTE_MAX_ARGS], unsigned *ret_allowed)
 {
     unsigned allowed = 0;
+    bool is_literal = false; /* "/memory/add" is never a memory named add, whatever the method */
 
     for (const struct route *route = serve_routes; route->path; route++) {
-        if (!route_path_matches(route->path, uri, ret_args))
+        bool is_pattern = strchr(route->path, '{') != NULL;
+        if ((is_literal && is_pattern) || !route_path_matches(route->path, uri, ret_args))
             continue;
+        is_literal = !is_pattern;
         if (route->method == method) {
             *ret_route = route;
             return 0;

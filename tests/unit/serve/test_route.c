@@ -42,8 +42,11 @@ static void literal_paths_win_over_patterns(void **state)
     assert_int_equal(find(METHOD_GET, "/memory/mem_1", &route, args, &allowed), 0);
     assert_string_equal(route->path, "/memory/{id}");
     assert_true(str_is(args[0], "mem_1"));
-    assert_int_equal(find(METHOD_DELETE, "/preferences/get", &route, args, &allowed), 0);
-    assert_true(str_is(args[0], "get"));
+    assert_int_equal(find(METHOD_DELETE, "/preferences/tone", &route, args, &allowed), 0);
+    assert_true(str_is(args[0], "tone"));
+    assert_int_equal(find(METHOD_GET, "/memory/add", &route, args, &allowed), ERR_UNSUPPORTED);
+    assert_int_equal(allowed, 1u << METHOD_POST);
+    assert_int_equal(find(METHOD_DELETE, "/preferences/set", &route, args, &allowed), ERR_UNSUPPORTED);
 }
 
 static void another_method_names_those_allowed(void **state)
