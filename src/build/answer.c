@@ -164,7 +164,7 @@ static void put_section(struct json_writer *writer, const struct section_report 
     json_put_member_int(writer, "items", (int64_t)report->n_kept);
     json_put_member_int(writer, "dropped", (int64_t)report->n_dropped);
     json_put_member_int(writer, "tokens", report->tokens);
-    json_put_member_real(writer, "took_ms", (double)report->took_us / 1000.0);
+    json_put_member_ms(writer, "took_ms", report->took_us);
     json_put_name(writer, "error");
     if (report->error.len)
         json_put_text(writer, report->error);
@@ -227,7 +227,7 @@ void build_outcome_write_json(const struct build_outcome *outcome, struct str re
     buf_append_str(buf, outcome->answer->json_head);
     tail.has_item = true;
     json_put_member_text(&tail, "cache", str_of(build_cache_name(outcome)));
-    json_put_member_real(&tail, "took_ms", (double)outcome->took_us / 1000.0);
+    json_put_member_ms(&tail, "took_ms", outcome->took_us);
     json_put_member_text(&tail, "request_id", request_id);
     json_close_object(&tail);
 }

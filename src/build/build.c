@@ -163,6 +163,8 @@ int build_peek(struct build_engine *engine, const struct build_request *request,
         if (rc < 0)
             (void)err_set(reterr, rc, "out of memory");
     }
+    if (rc == 0 && request->bytes.len > 0)
+        build_recall_note(&build);
     if (rc == 0)
         conclude(&build, ret_outcome);
     build_done(&build);

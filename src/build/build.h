@@ -41,6 +41,7 @@ struct build_request {
     int64_t deadline_ms; /* 0: the recipe's */
     enum build_cache_use cache;
     bool wants_explain;
+    struct str bytes; /* the body it was read from, for build_recall; "" if none */
 };
 
 /* Reads POST /v1/context's body. Unknown members are errors. Everything lives in the arena or in the tree. */
@@ -140,6 +141,11 @@ int build_run(struct build_engine *engine, const struct build_request *request,
  * is wrong. */
 int build_peek(struct build_engine *engine, const struct build_request *request,
                struct build_outcome *ret_outcome, struct err_info *reterr);
+
+/* As build_peek for a request in the same bytes as one that build_peek answered for that tenant, without
+ * reading it: 0 a fresh answer, 1 none. */
+int build_recall(struct build_engine *engine, struct str tenant, struct str bytes,
+                 struct build_outcome *ret_outcome);
 
 /* ---- the cache's numbers
  * ---------------------------------------------------------------------------------------- */

@@ -233,5 +233,16 @@ struct material *build_material_find(struct build *build, const struct build_ste
 /* How long this recipe's answers live here; 0: not at all. */
 int64_t build_cache_ttl_us(const struct build *build);
 void build_shelf_key(const struct build_cache *cache, struct str bytes, struct shelf_key *ret_key);
+/* A fresh answer of that key, counted as a hit, or NULL. */
+struct build_answer *build_cache_get(const struct build_engine *engine, const struct shelf_key *key,
+                                     const struct scope *scope);
+
+/* recall.c: notes which answer these bytes of a request led to. */
+void build_recall_note(const struct build *build);
+void build_recall_key(const struct build_cache *cache, struct str tenant, struct str bytes,
+                      struct shelf_key *ret_key);
+struct shelf *build_cache_recalls(const struct build_cache *cache);
+void recall_hold(void *recall);
+void recall_unref(void *recall);
 
 #endif

@@ -38,6 +38,7 @@ struct dock {
 struct build_cache {
     struct shelf *answers;
     struct shelf *materials;
+    struct shelf *recalls;
     size_t max_bytes, max_entries;
     unsigned char secret[crypto_generichash_KEYBYTES];
     uint64_t n_hits, n_misses, n_stale, n_shared; /* atomic */
@@ -56,6 +57,7 @@ static void unref_answer(void *object)
 
 static const struct shelf_ops answer_ops = {hold_answer, unref_answer};
 static const struct shelf_ops material_ops = {material_hold, material_unref};
+static const struct shelf_ops recall_ops = {recall_hold, recall_unref};
 
 int build_cache_new(size_t max_bytes, size_t max_entries, struct build_cache **ret_cache)
 {
@@ -67,9 +69,10 @@ int build_cache_new(size_t max_bytes, size_t max_entries, struct build_cache **r
     randombytes_buf(cache->secret, sizeof cache->secret);
     for (size_t i = 0; i < N_DOCKS; i++)
         (void)pthread_mutex_init(&cache->docks[i].lock, NULL);
-    /* Answers serve every day, material on bad ones. */
-    if (shelf_new(&answer_ops, max_bytes / 4 * 3, max_entries, &cache->answers) < 0 ||
-        shelf_new(&material_ops, max_bytes / 4, max_entries, &cache->materials) < 0) {
+    /* Answers serve every day, material on bad ones; a recall is a note of a few hundred bytes. */
+    if (shelf_new(&answer_ops, max_bytes / 8 * 5, max_entries, &cache->answers) < 0 ||
+        shelf_new(&material_ops, max_bytes / 4, max_entries, &cache->materials) < 0 ||
+        shelf_new(&recall_ops, max_bytes / 8, max_entries * 4, &cache->recalls) < 0) {
         build_cache_free(cache);
         return ERR_NOMEM;
     }
@@ -83,6 +86,7 @@ struct build_cache *build_cache_free(struct build_cache *cache)
         return NULL;
     shelf_free(cache->answers);
     shelf_free(cache->materials);
+    shelf_free(cache->recalls);
     for (size_t i = 0; i < N_DOCKS; i++)
         (void)pthread_mutex_destroy(&cache->docks[i].lock);
     sodium_memzero(cache->secret, sizeof cache->secret);
@@ -100,6 +104,19 @@ void build_shelf_key(const struct build_cache *cache, struct str bytes, struct s
 {
     (void)crypto_generichash(ret_key->bytes, sizeof ret_key->bytes, (const unsigned char *)bytes.ptr,
                              bytes.len, cache->secret, sizeof cache->secret);
+}
+
+/* Not one of make_key's: the length that leads them never is all ones. */
+void build_recall_key(const struct build_cache *cache, struct str tenant, struct str bytes,
+                      struct shelf_key *ret_key)
+{
+    crypto_generichash_state state;
+    uint64_t head[2] = {UINT64_MAX, tenant.len};
+    (void)crypto_generichash_init(&state, cache->secret, sizeof cache->secret, sizeof ret_key->bytes);
+    (void)crypto_generichash_update(&state, (const unsigned char *)head, sizeof head);
+    (void)crypto_generichash_update(&state, (const unsigned char *)tenant.ptr, tenant.len);
+    (void)crypto_generichash_update(&state, (const unsigned char *)bytes.ptr, bytes.len);
+    (void)crypto_generichash_final(&state, ret_key->bytes, sizeof ret_key->bytes);
 }
 
 static int make_key(struct build *build)
@@ -134,23 +151,46 @@ int64_t build_cache_ttl_us(const struct build *build)
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
 
+static uint64_t version_of(const struct build_engine *engine, const struct scope *scope)
+{
+    const struct memory *memory = engine->options.env->memory;
+    return memory ? memory_version(memory, scope) : 0;
+}
+
 /* Reads the version before anything else is read: a write during the build makes its answer old at once. */
 static int prepare(struct build *build)
 {
-    const struct memory *memory = build->engine->options.env->memory;
-    build->version = memory ? memory_version(memory, &build->scope) : 0;
+    build->version = version_of(build->engine, &build->scope);
     return make_key(build);
+}
+
+static struct build_answer *get_answer(const struct build_engine *engine, const struct shelf_key *key,
+                                       uint64_t version)
+{
+    struct build_cache *cache = engine->cache;
+    struct shelf_fresh fresh = {clock_mono_us(engine->clock), version};
+    struct build_answer *answer = shelf_get(cache->answers, key, fresh);
+    if (answer)
+        count(&cache->n_hits);
+    return answer;
 }
 
 static bool find(struct build *build)
 {
-    struct build_cache *cache = build->engine->cache;
-    struct shelf_fresh fresh = {clock_mono_us(build->engine->clock), build->version};
-    build->answer = shelf_get(cache->answers, &build->key, fresh);
+    build->answer = get_answer(build->engine, &build->key, build->version);
     build->is_hit = build->answer != NULL;
-    if (build->is_hit)
-        count(&cache->n_hits);
     return build->is_hit;
+}
+
+struct build_answer *build_cache_get(const struct build_engine *engine, const struct shelf_key *key,
+                                     const struct scope *scope)
+{
+    return get_answer(engine, key, version_of(engine, scope));
+}
+
+struct shelf *build_cache_recalls(const struct build_cache *cache)
+{
+    return cache->recalls;
 }
 
 int build_cache_peek(struct build *build)
@@ -337,15 +377,16 @@ struct material *build_material_find(struct build *build, const struct build_ste
 void build_cache_describe(struct build_engine *engine, struct build_cache_stats *ret_stats)
 {
     struct build_cache *cache = engine->cache;
-    struct shelf_stats answers, materials;
+    struct shelf_stats answers, materials, recalls;
     *ret_stats = (struct build_cache_stats){0};
     if (!cache)
         return;
     shelf_describe(cache->answers, &answers);
     shelf_describe(cache->materials, &materials);
+    shelf_describe(cache->recalls, &recalls);
     *ret_stats = (struct build_cache_stats){
         .n_entries = answers.n_entries,
-        .bytes = answers.bytes + materials.bytes,
+        .bytes = answers.bytes + materials.bytes + recalls.bytes,
         .max_bytes = cache->max_bytes,
         .max_entries = cache->max_entries,
         .n_hits = __atomic_load_n(&cache->n_hits, __ATOMIC_RELAXED),
@@ -363,5 +404,6 @@ size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is
         return 0;
     int64_t now_us = clock_mono_us(engine->clock);
     (void)shelf_clear(engine->cache->materials, tenant, now_us, is_all);
+    (void)shelf_clear(engine->cache->recalls, tenant, now_us, is_all);
     return shelf_clear(engine->cache->answers, tenant, now_us, is_all);
 }

@@ -68,6 +68,8 @@ void json_put_raw(struct json_writer *writer, struct str json); /* already JSON 
 void json_put_member_text(struct json_writer *writer, const char *name, struct str text);
 void json_put_member_int(struct json_writer *writer, const char *name, int64_t value);
 void json_put_member_real(struct json_writer *writer, const char *name, double value);
+/* A length of time in microseconds, not negative, as milliseconds: 1234 is 1.234. */
+void json_put_member_ms(struct json_writer *writer, const char *name, int64_t us);
 void json_put_member_bool(struct json_writer *writer, const char *name, bool value);
 /* The bytes of a JSON string without its quotes. */
 void json_escape(struct buf *buf, struct str text);

@@ -125,6 +125,16 @@ void json_put_member_real(struct json_writer *writer, const char *name, double v
     json_put_real(writer, value);
 }
 
+void json_put_member_ms(struct json_writer *writer, const char *name, int64_t us)
+{
+    int rest = (int)(us % 1000);
+    char decimals[4] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10), (char)('0' + rest % 10)};
+    size_t n = rest == 0 ? 0 : rest % 100 == 0 ? 2 : rest % 10 == 0 ? 3 : 4;
+    json_put_name(writer, name);
+    json_put_int(writer, us / 1000);
+    buf_append(writer->buf, decimals, n);
+}
+
 void json_put_member_bool(struct json_writer *writer, const char *name, bool value)
 {
     json_put_name(writer, name);

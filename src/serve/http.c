@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define CONNECTION_BYTES ((size_t)32 * 1024) /* all headers of a request, and its reading buffer */
+#define CONNECTION_BYTES ((size_t)16 * 1024) /* all headers of a request, and its reading buffer */
 #define READ_STEP_BYTES  ((size_t)4096)
 #define KEEP_BODY_BYTES  ((size_t)16 * 1024) /* a larger buffer goes when its request ends */
 #define US_PER_BYTE      64                  /* a client slower than 16 KB a second is too slow */

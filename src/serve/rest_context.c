@@ -19,6 +19,7 @@ static int read_request(struct request *req, struct err_info *reterr)
     if (rc < 0)
         return rc;
     req->context.tenant = req->caller.tenant;
+    req->context.bytes = buf_str(&req->body);
     req->has_context = true;
     return 0;
 }
@@ -60,7 +61,12 @@ int context_peek(struct request *req, struct err_info *reterr)
 
     if (req->body.len > PEEK_MAX_BODY_BYTES)
         return 1;
-    int rc = read_request(req, reterr);
+    int rc = build_recall(req->server->options.engine, req->caller.tenant, buf_str(&req->body), &outcome);
+    if (rc == 0) {
+        reply_context(req, &outcome);
+        return 0;
+    }
+    rc = read_request(req, reterr);
     if (rc != 0)
         return rc < 0 ? rc : 0; /* 1: answered already */
     rc = build_peek(req->server->options.engine, &req->context, &outcome, reterr);

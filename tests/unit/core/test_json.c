@@ -248,6 +248,30 @@ static void malformed_text_is_written_as_replacement(void **state)
     buf_done(&buf);
 }
 
+static void times_are_written_as_milliseconds(void **state)
+{
+    static const struct {
+        int64_t us;
+        const char *json;
+    } cases[] = {{0, "{\"ms\":0}"},        {1, "{\"ms\":0.001}"},
+                 {20, "{\"ms\":0.02}"},    {300, "{\"ms\":0.3}"},
+                 {4000, "{\"ms\":4}"},     {5060, "{\"ms\":5.06}"},
+                 {7008, "{\"ms\":7.008}"}, {12345, "{\"ms\":12.345}"},
+                 {90100, "{\"ms\":90.1}"}, {INT64_MAX, "{\"ms\":9223372036854775.807}"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf buf;
+        struct json_writer writer;
+        buf_init(&buf, 100);
+        json_writer_init(&writer, &buf);
+        json_open_object(&writer);
+        json_put_member_ms(&writer, "ms", cases[i].us);
+        json_close_object(&writer);
+        assert_string_equal(buf.data, cases[i].json);
+        buf_done(&buf);
+    }
+}
+
 static void writer_errors_latch_in_the_buf(void **state)
 {
     (void)state;
@@ -273,6 +297,7 @@ int main(void)
         cmocka_unit_test(any_failing_allocation_is_a_clean_error),
         cmocka_unit_test(writer_puts_commas_and_escapes),
         cmocka_unit_test(malformed_text_is_written_as_replacement),
+        cmocka_unit_test(times_are_written_as_milliseconds),
         cmocka_unit_test(writer_errors_latch_in_the_buf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
