@@ -218,6 +218,8 @@ void utf8_append_clean(struct buf *buf, struct str s)
             if (pos < s.len && s.ptr[pos] == '\n')
                 pos++;
             c = '\n';
+        } else if (c == 0x2028 || c == 0x2029) {
+            c = ' '; /* some break lines there; a newline would not be allowed in cleaned JSON */
         } else if (c == 0x200D) {
             if (before <= 0x2000 || before == 0x200D || !is_joinable_at(s, pos))
                 continue;

@@ -26,9 +26,9 @@ size_t utf8_length(struct str s);
 struct str utf8_prefix(struct str s, size_t max_bytes);
 /* Appends s without what can hide text from a reader or change its direction: controls (but tab and newline),
  * U+061C, 200B-200F, 202A-202E, 2060-2069, FEFF, FFF9-FFFB, variation selectors FE00-FE0E, E0000-E0FFF (tags
- * and more selectors), noncharacters; CR LF and lone CR become LF; malformed bytes become U+FFFD. U+200D is
- * kept between two characters above U+2000 (emoji sequences), one FE0F after any character. Cleaning clean
- * text changes nothing. */
+ * and more selectors), noncharacters; CR LF, lone CR, U+2028 and U+2029 become LF; malformed bytes become
+ * U+FFFD. U+200D is kept between two characters above U+2000 (emoji sequences), one FE0F after any character.
+ * Cleaning clean text changes nothing. */
 void utf8_append_clean(struct buf *buf, struct str s);
 
 #endif

@@ -135,6 +135,7 @@ static void line_ends_become_newlines(void **state)
 {
     (void)state;
     assert_cleans(STR_LIT("a\r\nb\rc\r\r\nd\n"), "a\nb\nc\n\nd\n");
+    assert_cleans(STR_LIT("a\xe2\x80\xa8# b\xe2\x80\xa9"), "a # b ");
 }
 
 static void malformed_bytes_become_replacements(void **state)
