@@ -170,11 +170,22 @@ static struct section_metrics *find_section(struct metrics *metrics, const struc
     return NULL;
 }
 
+/* FNV-1a of what is wrong, less its numbers: "no answer within 18 ms" is the same news with 19. */
+static uint64_t hash_error(struct str error)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < error.len; i++)
+        if (error.ptr[i] < '0' || error.ptr[i] > '9')
+            hash = (hash ^ (unsigned char)error.ptr[i]) * 0x100000001b3;
+    return hash;
+}
+
 /* True when this error was not warned of within the last minute; takes the oldest place then. */
 static bool is_due(struct metrics *metrics, struct section_metrics *section, struct str error)
 {
     int64_t now_us = clock_mono_us(metrics->clock);
-    uint64_t hash = str_hash(error, 0);
+    uint64_t hash = hash_error(error);
     struct warned *oldest = &section->warned[0];
     bool due = true;
 

@@ -219,10 +219,12 @@ sections:
   - {{ name: quick, title: Quick, from: own, query: "SELECT 'here' AS a", item: "- {{a}}" }}
 """)
     with serving(world) as server:
-        for _ in range(40):  # more than there are workers: none may stay behind
-            answer = server.context("own", user=None, deadline_ms=20)
+        for n in range(40):  # more than there are workers: none may stay behind
+            answer = server.context("own", user=None, deadline_ms=20 + n)
             assert status_of(answer)["slow"] == "timeout" and status_of(answer)["quick"] == "ok", answer["sections"]
             assert answer["complete"] is False and "- here" in answer["context"]
+        told = re.findall("section failed.*section=slow.*", server.log())
+        assert len(told) == 1, told
 
 
 def case_lost_table_fails_alone_and_is_told_once(world):
