@@ -52,6 +52,14 @@ int cli_parse(struct cli *cli, const struct command *command, const struct optio
         print_options(globals);
         return CLI_PARSE_HELP;
     }
+    /* Empty where a script's variable was not set: not a reason to write somewhere else. */
+    const char *empty = cli->data_dir && !*cli->data_dir         ? "data"
+                        : cli->config_path && !*cli->config_path ? "config"
+                                                                 : NULL;
+    if (empty) {
+        (void)cli_wrong_use(command, "--%s is empty", empty);
+        return ERR_INVALID;
+    }
     if (words.n < min_words) {
         (void)cli_wrong_use(command, "something is missing");
         return ERR_INVALID;

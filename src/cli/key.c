@@ -106,6 +106,17 @@ static void write_key_json(struct json_writer *json, const struct api_key *key)
     buf_done(&text);
 }
 
+/* What the command line alone can have wrong; before there is a store. */
+static int check_create(const struct key_arguments *args, struct err_info *reterr)
+{
+    int scopes;
+    int64_t expires_us;
+    if (!*args->name)
+        return err_set_field(reterr, ERR_INVALID, "--name", "a key needs one, to be known by in the list");
+    int r = read_scopes(args->scopes, &scopes, reterr);
+    return r < 0 ? r : read_expiry(args->expires, &expires_us, reterr);
+}
+
 static int key_create(const struct cli *cli, struct memory *memory, const struct key_arguments *args,
                       struct arena *arena, struct buf *out, struct err_info *reterr)
 {
@@ -223,12 +234,15 @@ static int key_run(struct cli *cli, int argc, char **argv)
     if (args.words.n != (is_revoke ? 2 : 1))
         return cli_wrong_use(&command_key,
                              is_revoke ? "which key? `precis key list` names them" : "one word too many");
+    struct err_info err;
+    if (strcmp(verb, "create") == 0 && check_create(&args, &err) < 0)
+        return cli_wrong_use(&command_key, "%s: %s", err.field, err.message);
     return key_call(cli, &args);
 }
 
 const struct command command_key = {
     "key",
-    "create [--name TEXT] [--scopes read,write,admin] | list | revoke ID",
+    "create --name TEXT [--scopes read,write,admin] [--expires WHEN] [--tenant NAME] | list | revoke ID",
     "makes, lists and revokes the keys of the server",
     key_run,
 };

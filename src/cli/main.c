@@ -36,7 +36,7 @@ static int unknown_command(const char *name)
         names[n++] = (*command)->name;
     const char *nearest = str_nearest(str_of(name), names, n);
     fprintf(stderr, "precis: there is no command '%s'%s%s%s\n", name, nearest ? "; did you mean '" : "",
-            nearest ? nearest : "", nearest ? "'?" : "");
+            nearest ? nearest : "", nearest ? "'?" : "; `precis --help` lists them");
     return EXIT_WRONG_USE;
 }
 

@@ -257,6 +257,10 @@ static int memory_run(struct cli *cli, int argc, char **argv)
     if (args.words.n < 2 && strcmp(args.words.items[0], "add") == 0)
         return cli_wrong_use(&command_memory,
                              "what is there to remember? give the text, or - for standard input");
+    bool has_rule = args.ids.n || args.tags.n || args.source || args.before || args.contains;
+    if (!has_rule && strcmp(args.words.items[0], "forget") == 0)
+        return cli_wrong_use(&command_memory,
+                             "forget what? say it with --id, --tag, --source, --before or --contains");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(args.words.items[0], verbs[i].name) == 0)
             return memory_call(cli, &args, verbs[i].run);

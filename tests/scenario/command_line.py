@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the program, as a person at a terminal uses them."""
 import os
+import shutil
 import sqlite3
 import stat
 import sys
@@ -149,11 +150,55 @@ def case_reading_makes_no_store(world):
 
 def case_wrong_use_exits_with_two(world):
     for arguments in (["bulid"], ["build"], ["build", "--recpie", "x"], ["memory", "forgt"], ["memory", "add"], ["key", "revoke"],
-                      ["build", "--recipe", "x", "--max-tokens", "many"], ["recipe", "show"], []):
+                      ["build", "--recipe", "x", "--max-tokens", "many"], ["recipe", "show"], ["memory", "forget"], ["key", "create"],
+                      ["key", "create", "--name", "x", "--scopes", "reed"], ["key", "create", "--name", "x", "--expires", "soon"],
+                      ["init", "--data", ""], ["serve", "--data="], ["doctor", "--config="], ["help"], []):
         out, err = world.run(*arguments, expect=2)
         assert out == "" and err != ""
     assert "did you mean 'build'?" in world.run("bulid", expect=2)[1]
     assert "precis 0." in world.run("version")[0]
+    assert os.listdir(world.folder) == []
+
+
+def case_store_that_is_none_is_refused_and_left_alone(world):
+    world.run("memory", "add", "Worth keeping.", "--data", "good")
+
+    def newer(path):
+        with sqlite3.connect(path) as db:
+            db.execute("INSERT INTO precis_schema VALUES (99, 1)")
+        db.close()
+
+    def other(path):
+        os.unlink(path)
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE theirs (a)")
+        db.close()
+
+    def patch(at, data):
+        def damage(path):
+            with open(path, "r+b") as file:
+                file.seek(at)
+                file.write(data)
+        return damage
+
+    harm = {"version 99": newer, "not one of Precis's": other, "not a database": patch(0, b"garbage!"),
+            "damaged": patch(4096, b"\xff" * 80000), "is damaged": lambda path: os.truncate(path, 5000)}
+    for number, (words, damage) in enumerate(harm.items()):
+        folder = f"bad{number}"
+        shutil.copytree(world.path("good"), world.path(folder))
+        store = world.path(f"{folder}/precis.db")
+        damage(store)
+        with open(store, "rb") as file:
+            before = file.read()
+        for arguments in (["memory", "list"], ["memory", "add", "x"], ["backup", "copy.db"], ["init"], ["key", "list"],
+                          ["serve", "--listen", "127.0.0.1:0"], ["build", "--recipe", "assistant", "--param", "user_id=x"]):
+            _, err = world.run(*arguments, "--data", folder, expect=1)
+            assert words in err and "precis.db" in err, err
+        with open(store, "rb") as file:
+            assert file.read() == before, words
+    world.write("file", "")
+    for arguments in (["memory", "list"], ["init"], ["serve"]):
+        assert "Not a directory" in world.run(*arguments, "--data", "file", expect=1)[1]
 
 
 cases.main(sys.modules[__name__])
