@@ -152,6 +152,8 @@ int args_time(const struct args *args, const char *name, int64_t fallback_us, in
         *ret_us = fallback_us;
     else if (civil_parse(text, ret_us, NULL) < 0)
         return fail(args, name, "a time such as 2026-11-21T09:30:00Z", reterr);
+    else if (*ret_us == fallback_us)
+        *ret_us += 1; /* given after all: midnight of 1970 is not "now" */
     return 0;
 }
 
@@ -180,8 +182,8 @@ int args_texts(const struct args *args, const char *name, struct str **ret_texts
     return 0;
 }
 
-static int print_json(const struct args *args, const struct json *node, struct str *ret_json,
-                      struct err_info *reterr)
+static int print_json(const struct args *args, const char *name, const struct json *node,
+                      struct str *ret_json, struct err_info *reterr)
 {
     struct buf buf;
 
@@ -193,7 +195,9 @@ static int print_json(const struct args *args, const struct json *node, struct s
         rc = arena_error(args->arena);
     }
     buf_done(&buf);
-    return rc < 0 ? err_set(reterr, rc, "a value of the body is too large") : 0;
+    if (rc == ERR_LIMIT)
+        return err_set_field(reterr, rc, name, "%s is too large", name);
+    return rc < 0 ? err_set(reterr, rc, "out of memory") : 0;
 }
 
 int args_object(const struct args *args, const char *name, struct str *ret_json, struct err_info *reterr)
@@ -206,7 +210,7 @@ int args_object(const struct args *args, const char *name, struct str *ret_json,
     }
     if (json_kind_of(node) != JSON_KIND_OBJECT)
         return fail(args, name, "an object", reterr);
-    return print_json(args, node, ret_json, reterr);
+    return print_json(args, name, node, ret_json, reterr);
 }
 
 int args_json(const struct args *args, const char *name, struct str *ret_json, struct err_info *reterr)
@@ -215,7 +219,7 @@ int args_json(const struct args *args, const char *name, struct str *ret_json, s
 
     if (!node)
         return err_set_field(reterr, ERR_INVALID, name, "%s is required", name);
-    return print_json(args, node, ret_json, reterr);
+    return print_json(args, name, node, ret_json, reterr);
 }
 
 void json_put_member_time(struct json_writer *writer, const char *name, int64_t time_us)

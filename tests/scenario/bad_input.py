@@ -281,6 +281,28 @@ def members_take_only_what_is_documented(tester, api):
         tester.check_alive(f"bad members of {method} {path}")
 
 
+def values_have_their_limits(tester, _api):
+    tester.expect("POST", "/preferences/set", (422,), "value", b'{"key": "k", "value": "' + b"x" * 2_000_000 + b'"}')
+    tester.expect("POST", "/memory/add", (422,), "metadata", b'{"content": "x", "metadata": {"a": "' + b"x" * 70_000 + b'"}}')
+    tester.expect("POST", "/memory/add", (422,), "metadata", b'{"content": "x", "metadata": {"a": "' + b"x" * 2_000_000 + b'"}}')
+    tester.expect("POST", "/memory/add", (422,), "created_at", b'{"content": "x", "created_at": "0000-01-01"}')
+    tester.expect("POST", f"/conversations/{'x' * 256}/messages", (422,), "session_id", b'{"content": "x", "role": "user"}')
+    answer = tester.send("POST", "/memory/add", b'{"content": "epoch", "created_at": "1970-01-01T00:00:00Z"}')
+    item = json.loads(tester.send("GET", "/memory/" + json.loads(answer.body)["id"]).body)
+    if not item["created_at"].startswith("1970-01-01T00:00:00"):
+        tester.fail("the epoch", item["created_at"])
+    for name, values in (("user_id", (1.5, True, [], {}, "", "x" * 257, "\u00e9" * 129)), ("session_id", (5, True, [], {})), ("usr", ("x",)),
+                         ("", (1,)), ("now", ("x",)), ("x" * 500, (1,))):
+        for value in values:
+            params = {"user_id": "demo", name: value}
+            tester.expect("POST", "/v1/context", (422,), f"params.{name}"[:60],
+                          json.dumps({"recipe": "assistant", "params": params}).encode())
+    for name, value, field in (("max_tokens", 32001, "max_tokens"), ("sections", ["tasks", "nope"], "sections[1]"), ("sections", ["x"] * 500, "sections")):
+        tester.expect("POST", "/v1/context", (422,), field,
+                      json.dumps({"recipe": "assistant", "params": {"user_id": "demo"}, name: value}).encode())
+    tester.check_alive("values beyond their limits")
+
+
 def items_name_their_place(tester, api):
     schema = api.document["components"]["schemas"]["NewMemory"]
     for name, member in schema["properties"].items():
@@ -343,7 +365,7 @@ def bad_texts(schema):
         yield from ("", "x", "1.5", "1e2", "NaN", "0x10", "%201", "1%20", "--1", "9" * 40, "-" + "9" * 40, "1,2", "null",
                     str(schema["minimum"] - 1), str(schema["maximum"] + 1))
     elif schema.get("type") == "number":
-        yield from ("", "x", "NaN", "nan", "inf", "-Infinity", "1e999", "0x1p3", "1,5", "null", "%2B", "1" * 400)
+        yield from ("-0.5", "1.01", "", "x", "NaN", "nan", "inf", "-Infinity", "1e999", "0x1p3", "1,5", "null", "%2B", "1" * 400)
     elif schema.get("type") == "boolean":
         yield from ("", "yes", "1", "TRUE", "null")
     elif is_time(schema):
@@ -557,8 +579,9 @@ def connections_that_misbehave(tester, _api):
     tester.check_alive("misbehaving connections")
 
 
-GROUPS = [members_take_only_what_is_documented, items_name_their_place, bodies_must_be_json_objects,
-          queries_take_only_what_is_documented, paths_and_methods, hosts_and_origins, http_itself, connections_that_misbehave]
+GROUPS = [members_take_only_what_is_documented, values_have_their_limits, items_name_their_place,
+          bodies_must_be_json_objects, queries_take_only_what_is_documented, paths_and_methods, hosts_and_origins,
+          http_itself, connections_that_misbehave]
 
 
 def main():
