@@ -72,7 +72,7 @@ const char *build_cache_name(const struct build_outcome *outcome)
     return names[outcome->cache];
 }
 
-/* ---- reports ------------------------------------------------------------------------------------------- */
+/* ---- reports ---- */
 
 static void report_section(const struct build_section *section, struct arena *arena,
                            struct section_report *report)
@@ -143,7 +143,7 @@ static void report_items(const struct build *build, struct build_answer *answer)
     }
 }
 
-/* ---- as JSON ------------------------------------------------------------------------------------------- */
+/* ---- as JSON ---- */
 
 static void put_part(struct json_writer *writer, const char *name, struct str text, const char *sha256)
 {
@@ -232,7 +232,7 @@ void build_outcome_write_json(const struct build_outcome *outcome, struct str re
     json_close_object(&tail);
 }
 
-/* ---- the step ------------------------------------------------------------------------------------------ */
+/* ---- the step ---- */
 
 static void take_text(const struct build *build, struct build_answer *answer)
 {

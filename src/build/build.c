@@ -23,7 +23,7 @@ static const struct stage {
     {"keep", build_cache_keep},  /* for those who ask the same again */
 };
 
-/* ---- the engine ---------------------------------------------------------------------------------------- */
+/* ---- the engine ---- */
 
 static int open_builtins(struct build_engine *engine, struct err_info *reterr)
 {
@@ -87,7 +87,7 @@ void build_engine_observe(struct build_engine *engine, build_observe_fn observe,
     engine->observe_owner = owner;
 }
 
-/* ---- one build ----------------------------------------------------------------------------------------- */
+/* ---- one build ---- */
 
 static void build_init(struct build *build, struct build_engine *engine, const struct build_request *request)
 {

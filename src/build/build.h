@@ -111,8 +111,7 @@ build_cache_name(const struct build_outcome *outcome); /* "miss", "hit", "stale"
 /* The whole JSON body of POST /v1/context. */
 void build_outcome_write_json(const struct build_outcome *outcome, struct str request_id, struct buf *buf);
 
-/* ---- the engine
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the engine ---- */
 
 struct build_engine;
 
@@ -147,8 +146,7 @@ int build_peek(struct build_engine *engine, const struct build_request *request,
 int build_recall(struct build_engine *engine, struct str tenant, struct str bytes,
                  struct build_outcome *ret_outcome);
 
-/* ---- the cache's numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- the cache's numbers ---- */
 
 struct build_cache_stats {
     size_t n_entries, bytes, max_bytes, max_entries;

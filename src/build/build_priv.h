@@ -13,7 +13,7 @@
 
 #define BUILD_MAX_ARENA_BYTES ((size_t)128 * 1024 * 1024) /* a few full results, rendered */
 
-/* ---- what a step of the recipe brought ----------------------------------------------------------------- */
+/* ---- what a step of the recipe brought ---- */
 
 /* A result that a build and the shelf of old material may both use. */
 struct material {
@@ -48,7 +48,7 @@ struct build_step {
     bool has_key;
 };
 
-/* ---- sections and their items -------------------------------------------------------------------------- */
+/* ---- sections and their items ---- */
 
 enum item_fate {
     ITEM_OPEN, /* not decided yet */
@@ -98,7 +98,7 @@ static inline struct str item_text(const struct build_item *item)
 }
 bool section_is_shown(const struct build_section *section);
 
-/* ---- formats ------------------------------------------------------------------------------------------- */
+/* ---- formats ---- */
 
 struct build;
 
@@ -121,7 +121,7 @@ void format_each_kept(const struct build_section *section, struct buf *buf,
 void format_markdown_section(const struct build_section *section, struct buf *buf);
 void format_markdown_part(const struct build *build, bool is_stable, struct buf *buf);
 
-/* ---- the build ----------------------------------------------------------------------------------------- */
+/* ---- the build ---- */
 
 struct build_flight;
 
@@ -167,7 +167,7 @@ int build_cache_peek(struct build *build);
 /* Tells those who wait for this build how it ended; after any end. */
 void build_cache_leave(struct build *build);
 
-/* ---- values a recipe refers to (values.c) -------------------------------------------------------------- */
+/* ---- values a recipe refers to (values.c) ---- */
 
 /* Where names stand: the build, and inside an item its row. */
 struct build_names {
@@ -194,7 +194,7 @@ struct value build_column_value(const struct source_result *result, const struct
 /* Loads the user's time zone once it is known; one nobody knows is UTC. */
 void build_zone_load(struct build *build);
 
-/* ---- rank's and fit's parts ---------------------------------------------------------------------------- */
+/* ---- rank's and fit's parts ---- */
 
 /* Marks near-duplicates of earlier items, section by section; see dedup.c. */
 struct dedup;
@@ -208,7 +208,7 @@ void guard_append(struct buf *buf, struct str text, bool is_line_start);
 /* JSON text from outside whose strings may hold what a chat template would act on. */
 void guard_append_json(struct buf *buf, struct str json);
 
-/* ---- the engine ---------------------------------------------------------------------------------------- */
+/* ---- the engine ---- */
 
 struct build_cache;
 

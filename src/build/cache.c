@@ -98,7 +98,7 @@ static void count(uint64_t *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 void build_shelf_key(const struct build_cache *cache, struct str bytes, struct shelf_key *ret_key)
 {
@@ -149,7 +149,7 @@ int64_t build_cache_ttl_us(const struct build *build)
     return ttl_us >= 0 ? ttl_us : build->recipe->cache_ttl_us;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static uint64_t version_of(const struct build_engine *engine, const struct scope *scope)
 {
@@ -222,7 +222,7 @@ int build_cache_keep(struct build *build, struct err_info *reterr)
     return 0;
 }
 
-/* ---- single flight ------------------------------------------------------------------------------------- */
+/* ---- single flight ---- */
 
 static struct dock *dock_of(struct build *build)
 {
@@ -350,7 +350,7 @@ int build_cache_look(struct build *build, struct err_info *reterr)
     return 0;
 }
 
-/* ---- material for bad days ----------------------------------------------------------------------------- */
+/* ---- material for bad days ---- */
 
 void build_material_keep(struct build *build, struct build_step *step)
 {
@@ -372,7 +372,7 @@ struct material *build_material_find(struct build *build, const struct build_ste
     return material;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 void build_cache_describe(struct build_engine *engine, struct build_cache_stats *ret_stats)
 {

@@ -28,7 +28,7 @@ struct fitter {
     int err; /* the first that a buffer met: clearing one forgets it */
 };
 
-/* ---- what things cost ---------------------------------------------------------------------------------- */
+/* ---- what things cost ---- */
 
 static void latch(struct fitter *fitter, const struct buf *buf)
 {
@@ -67,7 +67,7 @@ static int64_t opening_tokens(struct fitter *fitter, struct build_section *secti
     return section->heading_tokens + (fitter->is_open[section->plan->is_stable] ? 0 : fitter->frame_tokens);
 }
 
-/* ---- one section --------------------------------------------------------------------------------------- */
+/* ---- one section ---- */
 
 /* A fence that the template opened must be closed: such an item is whole or not at all. */
 static bool may_shorten(const struct fitter *fitter, const struct build_section *section,
@@ -152,7 +152,7 @@ static int64_t floor_need(struct fitter *fitter, struct build_section *section, 
     return used;
 }
 
-/* ---- all sections -------------------------------------------------------------------------------------- */
+/* ---- all sections ---- */
 
 /* Takes back what an earlier choice decided. */
 static void reopen(struct fitter *fitter)

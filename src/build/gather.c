@@ -27,7 +27,7 @@ struct gatherer {
     size_t n_running;
 };
 
-/* ---- which steps are wanted ---------------------------------------------------------------------------- */
+/* ---- which steps are wanted ---- */
 
 static bool is_ended(const struct build_step *step)
 {
@@ -66,7 +66,7 @@ static void want_all(struct gatherer *gatherer)
         want(gatherer, recipe->zone.idx);
 }
 
-/* ---- how a step ends ----------------------------------------------------------------------------------- */
+/* ---- how a step ends ---- */
 
 static void end_failed(struct gatherer *gatherer, struct build_step *step, int rc, const char *sentence)
 {
@@ -97,7 +97,7 @@ static int end_fetched(struct gatherer *gatherer, struct build_step *step, struc
     return 0;
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------ */
+/* ---- starting ---- */
 
 static struct source *source_of(const struct build_engine *engine, const struct recipe_step *plan)
 {
@@ -230,7 +230,7 @@ static int start_ready(struct gatherer *gatherer)
     return 0;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 /* A resolve that must find something found nothing: names it and what it was asked for. */
 static int check_resolve(const struct build *build, const struct build_step *step, struct err_info *reterr)
@@ -300,7 +300,7 @@ static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
                : 0;
 }
 
-/* ---- what came of it ----------------------------------------------------------------------------------- */
+/* ---- what came of it ---- */
 
 static enum section_status status_of(const struct build_step *step, bool is_asked)
 {

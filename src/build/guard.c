@@ -13,7 +13,7 @@
 
 #include "core/utf8.h"
 
-/* ---- tokens of chat templates, anywhere ---------------------------------------------------------------- */
+/* ---- tokens of chat templates, anywhere ---- */
 
 /* Each is broken by a backslash before its `at`-th byte: behind it the token is none, and Markdown shows the
  * same text. Any
@@ -62,7 +62,7 @@ static void append_without_tokens(struct buf *buf, struct str text)
     buf_append(buf, text.ptr + done, text.len - done);
 }
 
-/* ---- what a line may not begin with -------------------------------------------------------------------- */
+/* ---- what a line may not begin with ---- */
 
 static bool is_blank(char c)
 {
@@ -261,8 +261,8 @@ void guard_append_json(struct buf *buf, struct str json)
     for (size_t i = 0; i < json.len; i++) {
         if (token_at(str_slice(json, i, json.len - i)) < 0)
             continue;
-        /* '<' can stand in strings only, and so can "[INST]": an escape says the same to every JSON reader.
-         */
+        /* '<' can stand in strings only, and so can "[INST]": an escape says the same to
+         * every JSON reader. */
         buf_append(buf, json.ptr + done, i - done);
         buf_append_text(buf, json.ptr[i] == '<' ? "\\u003c" : "\\u005b");
         done = i + 1;

@@ -38,7 +38,7 @@ static struct str keep_text(struct maker *maker, struct str text)
     return arena_copy(&maker->build->arena, text);
 }
 
-/* ---- what a row says of itself ------------------------------------------------------------------------- */
+/* ---- what a row says of itself ---- */
 
 /* Numbers are read as Unix time in the unit that makes them a date of our days: seconds, milliseconds or
  * microseconds. */
@@ -90,7 +90,7 @@ static struct str row_id(struct maker *maker, const struct source_row *row, size
     return arena_printf(arena, "%zu", place + 1);
 }
 
-/* ---- a row as text ------------------------------------------------------------------------------------- */
+/* ---- a row as text ---- */
 
 /* Without a template: "- value", or "- column: value, column: value" leaving out what is empty. */
 static void print_plain(struct maker *maker, const struct source_row *row, struct buf *buf)
@@ -188,7 +188,7 @@ static struct str print_json(struct maker *maker, const struct build_names *name
     return keep_text(maker, buf_str(&maker->buf));
 }
 
-/* ---- which of them go on ------------------------------------------------------------------------------- */
+/* ---- which of them go on ---- */
 
 static enum item_fate judge(struct maker *maker, const struct build_item *item)
 {

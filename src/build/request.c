@@ -63,7 +63,7 @@ static int read_choice(const char *field, const struct json *value, const char *
                          names[1], names[2], STR_ARG(utf8_prefix(text, 40)));
 }
 
-/* ---- one member each ----------------------------------------------------------------------------------- */
+/* ---- one member each ---- */
 
 static int on_recipe(struct reader *reader, const struct json *value, struct err_info *reterr)
 {

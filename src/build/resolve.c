@@ -50,7 +50,7 @@ static int unknown_name(const struct build *build, const char *field, const char
     return rc;
 }
 
-/* ---- the recipe ---------------------------------------------------------------------------------------- */
+/* ---- the recipe ---- */
 
 static int unknown_recipe(const struct recipe_book *book, struct str name, struct err_info *reterr)
 {
@@ -71,7 +71,7 @@ static int unknown_recipe(const struct recipe_book *book, struct str name, struc
     return err_set_field(reterr, ERR_NOT_FOUND, "recipe", "there is no recipe '%.*s'", STR_ARG(name));
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 static bool json_is_list(struct str text, struct arena *arena)
 {
@@ -260,7 +260,7 @@ static int resolve_scope(struct build *build, struct err_info *reterr)
     return 0;
 }
 
-/* ---- sections and limits ------------------------------------------------------------------------------- */
+/* ---- sections and limits ---- */
 
 static int resolve_sections(struct build *build, struct err_info *reterr)
 {

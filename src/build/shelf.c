@@ -113,7 +113,7 @@ struct shelf *shelf_free(struct shelf *shelf)
     return mem_free(shelf);
 }
 
-/* ---- under a part's lock ------------------------------------------------------------------------------- */
+/* ---- under a part's lock ---- */
 
 static struct shelf_entry *part_find(struct shelf *shelf, struct shelf_part *part,
                                      const struct shelf_key *key)
@@ -163,7 +163,7 @@ static void part_make_room(struct shelf *shelf, struct shelf_part *part, size_t 
     }
 }
 
-/* ---- the operations ------------------------------------------------------------------------------------ */
+/* ---- the operations ---- */
 
 static size_t free_all(struct shelf *shelf, struct shelf_entry *gone)
 {

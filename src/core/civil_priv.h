@@ -10,8 +10,8 @@
 
 #define SECONDS_PER_DAY 86400
 
-/* Days of a date in the Gregorian calendar, extended both ways. month 1..12; day may lie outside its month.
- */
+/* Days of a date in the Gregorian calendar, extended both ways. month 1..12; day may lie
+ * outside its month. */
 int64_t civil_days(int64_t year, int month, int day);
 /* 0 Sunday .. 6 Saturday. */
 int civil_weekday(int64_t days);

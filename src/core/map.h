@@ -25,8 +25,8 @@ void map_init(struct map *map);
 void map_done(struct map *map); /* frees keys, not values */
 /* The value, or NULL. */
 void *map_get(const struct map *map, struct str key);
-/* Sets or replaces; *ret_old (may be NULL) gets the value before or NULL. ERR_NOMEM leaves the map as it was.
- */
+/* Sets or replaces; *ret_old (may be NULL) gets the value before or NULL. ERR_NOMEM leaves the map
+ * as it was. */
 int map_put(struct map *map, struct str key, void *value, void **ret_old);
 /* Removes; returns the value that was there, or NULL. */
 void *map_remove(struct map *map, struct str key);

@@ -99,7 +99,7 @@ int memory_check_limit(size_t limit, struct err_info *reterr)
     return 0;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 void memory_print_tags(const struct str *tags, size_t n_tags, struct buf *buf)
 {

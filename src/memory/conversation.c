@@ -79,7 +79,7 @@ int conversation_add(struct memory *memory, const struct scope *scope, const str
     return err;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 struct listing {
     struct scope scope;

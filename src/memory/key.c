@@ -27,7 +27,7 @@
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* ---- secrets ----------------------------------------------------------------------------------------- */
+/* ---- secrets ---- */
 
 static void hash_secret(struct str secret, unsigned char ret_hash[KEY_HASH_BYTES])
 {
@@ -73,7 +73,7 @@ static struct str print_hash(const unsigned char hash[KEY_HASH_BYTES], char ret_
     return str_make(ret_hex, HASH_HEX_CHARS);
 }
 
-/* ---- creating ---------------------------------------------------------------------------------------- */
+/* ---- creating ---- */
 
 struct creating {
     const struct api_key *key;
@@ -146,7 +146,7 @@ int api_key_create(struct memory *memory, const struct api_key *key, struct aren
     return 0;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void read_key(const struct value *columns, struct arena *arena, struct api_key *ret_key)
 {
@@ -221,7 +221,7 @@ int api_key_check(struct memory *memory, struct str secret, struct arena *arena,
     return 0;
 }
 
-/* ---- listing and revoking ---------------------------------------------------------------------------- */
+/* ---- listing and revoking ---- */
 
 struct listing {
     struct arena *arena;

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* ---- checks -------------------------------------------------------------------------------------------- */
+/* ---- checks ---- */
 
 int knowledge_check_tags(const struct str *tags, size_t n_tags, struct err_info *reterr)
 {
@@ -75,7 +75,7 @@ static int check_items(const struct knowledge *items, size_t n, struct err_info 
     return 0;
 }
 
-/* ---- adding -------------------------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 struct adding {
     struct scope scope;
@@ -169,7 +169,7 @@ int knowledge_add(struct memory *memory, const struct scope *scope, const struct
     return err;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 int knowledge_read(const struct value *columns, struct arena *arena, int64_t *ret_row,
                    struct knowledge *ret_item, struct err_info *reterr)

@@ -5,7 +5,7 @@
  */
 #include "memory/memory_priv.h"
 
-/* ---- changing ------------------------------------------------------------------------------------------ */
+/* ---- changing ---- */
 
 /* The owner of a row, copied out: a statement cannot run inside another's row. */
 struct owner {
@@ -137,7 +137,7 @@ int knowledge_update(struct memory *memory, const struct scope *scope, struct st
     return err;
 }
 
-/* ---- deleting ------------------------------------------------------------------------------------------ */
+/* ---- deleting ---- */
 
 int knowledge_erase(struct store_txn *txn, struct str tenant, struct str id, int64_t change_seen,
                     int64_t change, int64_t now_us, bool *ret_done, struct err_info *reterr)

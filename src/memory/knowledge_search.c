@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-/* ---- by relevance -------------------------------------------------------------------------------------- */
+/* ---- by relevance ---- */
 
 #define ROWS_AT_ONCE 32 /* one statement whatever the limit, so that it is prepared once */
 /* A table of the rows wanted, joined in that order, finds each by its number; with `row IN (...)` SQLite
@@ -133,7 +133,7 @@ int knowledge_search(struct memory *memory, const struct scope *scope, const str
     return 0;
 }
 
-/* ---- page by page -------------------------------------------------------------------------------------- */
+/* ---- page by page ---- */
 
 /* A cursor is the place of the last item given, and a sum over it and its scope: not a secret, but one that
  * was cut, mistyped or belongs to another list is told from a good one. */

@@ -38,8 +38,7 @@ void memory_describe(struct memory *memory, struct search_stats *ret_stats);
 /* As store_version: rises with every write of this scope's. */
 uint64_t memory_version(const struct memory *memory, const struct scope *scope);
 
-/* ---- knowledge
- * ---------------------------------------------------------------------------------------------- */
+/* ---- knowledge ---- */
 
 struct knowledge {
     struct str id; /* ours; ignored when adding */
@@ -113,8 +112,7 @@ int knowledge_forget(struct memory *memory, const struct scope *scope, const str
                      bool is_dry_run, struct arena *arena, struct str **ret_ids, size_t *ret_n,
                      struct err_info *reterr);
 
-/* ---- conversations
- * ------------------------------------------------------------------------------------------ */
+/* ---- conversations ---- */
 
 struct turn {
     struct str id; /* interaction id */
@@ -134,8 +132,7 @@ int conversation_list(struct memory *memory, const struct scope *scope, struct s
                       struct str before, struct arena *arena, struct turn **ret_turns, size_t *ret_n,
                       struct err_info *reterr);
 
-/* ---- preferences
- * -------------------------------------------------------------------------------------------- */
+/* ---- preferences ---- */
 
 struct preference {
     struct str key;   /* unique per tenant and user; up to 255 bytes */
@@ -155,8 +152,7 @@ int preference_list(struct memory *memory, const struct scope *scope, struct str
 int preference_delete(struct memory *memory, const struct scope *scope, struct str key,
                       struct err_info *reterr); /* 1 when there is none */
 
-/* ---- keys
- * --------------------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 enum { KEY_READ = 1, KEY_WRITE = 2, KEY_ADMIN = 4 };
 
@@ -167,8 +163,8 @@ struct api_key {
     int scopes;
     int64_t created_us, expires_us, revoked_us; /* 0: never */
 };
-/* The secret is in *ret_secret only here, never again: 256 random bits and a checksum behind a fixed prefix.
- */
+/* The secret is in *ret_secret only here, never again: 256 random bits and a checksum behind
+ * a fixed prefix. */
 int api_key_create(struct memory *memory, const struct api_key *key, struct arena *arena, struct str *ret_id,
                    struct str *ret_secret, struct err_info *reterr);
 /* The key of that secret if it is valid now; ERR_DENIED otherwise, in the same time and words for every

@@ -63,7 +63,7 @@ int preference_set(struct memory *memory, const struct scope *scope, const struc
     return err;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct reading {
     struct scope scope;
@@ -145,7 +145,7 @@ int preference_list(struct memory *memory, const struct scope *scope, struct str
     return 0;
 }
 
-/* ---- deleting ------------------------------------------------------------------------------------------ */
+/* ---- deleting ---- */
 
 struct deleting {
     struct scope scope;

@@ -5,10 +5,10 @@
  *
  * A job's state, all changes under the mailbox's mutex:
  *
- *     running -> finished   the run ended first: it is in the mailbox, the loop reports it, the owner
- * releases it
- *             -> abandoned  the deadline or the loop's end came first: the worker releases it when the run
- * ends
+ *     running -> finished   the run ended first: it is in the mailbox, the loop reports it and the owner
+ *                           releases it
+ *             -> abandoned  the deadline or the loop's end came first: the worker releases it when the
+ *                           run ends
  *
  * So exactly one side sees the other gone, and that side releases.
  */
@@ -26,7 +26,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- the mailbox ----------------------------------------------------------------------------- */
+/* ---- the mailbox ---- */
 
 struct net_job_state {
     struct net_job *job;
@@ -88,7 +88,7 @@ static struct net_job_state *mailbox_take(struct mailbox *mailbox)
     return state;
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
+/* ---- jobs ---- */
 
 bool net_job_is_cancelled(const struct net_job *job)
 {
@@ -152,7 +152,7 @@ static bool abandon_job(struct net_job_state *state)
     return is_running;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 struct op_list {
     struct net_op *first, *last;

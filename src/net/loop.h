@@ -50,8 +50,8 @@ int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct e
 /* Cancels all that waits; accepts NULL; returns NULL. */
 struct net_loop *net_loop_free(struct net_loop *loop);
 
-/* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until it is reported.
- */
+/* Starts watching a polled operation (ops, fd, events, deadline_us set). It is borrowed until
+ * it is reported. */
 void net_loop_add(struct net_loop *loop, struct net_op *op);
 /* An operation that ended well before it had to wait: the next wait reports it, with result 0, as if it had
  * waited. Of ops only on_cancel is used, when the loop ends before that. */

@@ -35,7 +35,7 @@
 #define RECIPE_DEFAULT_DEADLINE_US (200 * US_PER_MS)
 #define RECIPE_DEFAULT_LIMIT       20
 
-/* ---- references: what :name and {name} may mean ----------------------------------------------------- */
+/* ---- references: what :name and {name} may mean ---- */
 
 enum recipe_ref_kind {
     REF_PARAM, /* idx into params */
@@ -55,12 +55,12 @@ struct recipe_ref {
     bool is_list; /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
 };
 
-/* ---- templates -------------------------------------------------------------------------------------- */
+/* ---- templates ---- */
 
 struct template; /* compiled; lives in the recipe's arena */
 
-/* Where a template finds values. lookup returns NULL for an unknown or absent name; the name may be dotted.
- */
+/* Where a template finds values. lookup returns NULL for an unknown or absent name; the name
+ * may be dotted. */
 struct template_scope {
     const struct value *(*lookup)(void *owner, const struct recipe_ref *ref, struct arena *scratch);
     void *owner;
@@ -76,7 +76,7 @@ struct template_scope {
 void template_render(const struct template *template, const struct template_scope *scope,
                      struct arena *scratch, struct buf *buf);
 
-/* ---- the plan --------------------------------------------------------------------------------------- */
+/* ---- the plan ---- */
 
 struct recipe_param {
     struct str name;
@@ -163,7 +163,7 @@ size_t recipe_n_steps(const struct recipe *recipe);
 /* NULL if there is none. */
 const struct recipe_section *recipe_section_find(const struct recipe *recipe, struct str name);
 
-/* ---- loading ---------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
 /* All that is wrong with a recipe, in file order. */
 struct recipe_finding {
@@ -196,7 +196,7 @@ struct recipe *recipe_unref(struct recipe *recipe);
 /* Names, parameters, sections as JSON: what GET /v1/recipes and `precis recipe show --json` say. */
 void recipe_write_json(const struct recipe *recipe, bool is_full, struct buf *buf);
 
-/* ---- the set a server serves ------------------------------------------------------------------------ */
+/* ---- the set a server serves ---- */
 
 /* Immutable once loaded; looked up without a lock. */
 struct recipe_book {

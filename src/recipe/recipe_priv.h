@@ -19,7 +19,7 @@ struct complaints {
 void complain(const struct complaints *complaints, size_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- ref.c: what a name means ----------------------------------------------------------------------- */
+/* ---- ref.c: what a name means ---- */
 
 enum names_mode {
     NAMES_REQUEST, /* parameters, steps, query, now, today: statements, settings, conditions */
@@ -34,8 +34,8 @@ struct names {
     uint64_t *needs; /* gets the bits of the steps that are read */
 };
 
-/* Finds out what `text` ("user.location", "now - 1h", ":query") means. ERR_INVALID with a sentence otherwise.
- */
+/* Finds out what `text` ("user.location", "now - 1h", ":query") means. ERR_INVALID with
+ * a sentence otherwise. */
 int ref_resolve(const struct names *names, struct str text, struct recipe_ref *ret_ref,
                 struct err_info *reterr);
 /* Notes that this text depends on the recipe's time zone, so that the step that holds it comes first. */
@@ -48,7 +48,7 @@ size_t ref_step_find(const struct recipe *recipe, struct str name);
 /* Appends "; did you mean 'x'?" when one of the names is near. */
 void append_nearest(struct buf *buf, struct str name, const char *const *names, size_t n);
 
-/* ---- reach.c: JSON inside values -------------------------------------------------------------------- */
+/* ---- reach.c: JSON inside values ---- */
 
 /* The tree of a value that is JSON, or text that is a JSON object or array; NULL for all others, and for want
  * of memory, which the arena latches. Free with json_free. */
@@ -62,7 +62,7 @@ bool value_is_absent(const struct value *value);
 /* Takes what was written into buf over into the arena; buf ends, its error latches in the arena. */
 struct str buf_into_arena(struct buf *buf, struct arena *arena);
 
-/* ---- filter.c, filter_time.c, filter_number.c ------------------------------------------------------- */
+/* ---- filter.c, filter_time.c, filter_number.c ---- */
 
 enum filter_arg { FILTER_ARG_NONE, FILTER_ARG_COUNT, FILTER_ARG_TEXT };
 
@@ -107,7 +107,7 @@ struct value filter_signed(const struct filter_call *call);
 
 #define FILTER_MAX_TEXT_BYTES (1024 * 1024) /* of one value, as a filter makes it */
 
-/* ---- template.c ------------------------------------------------------------------------------------- */
+/* ---- template.c ---- */
 
 enum part_kind { PART_TEXT, PART_VALUE, PART_WHEN, PART_UNLESS, PART_EACH };
 
@@ -139,14 +139,14 @@ int template_compile(struct str text, const struct names *names, struct arena *a
 /* The text of a template without placeholders; false when it has one. */
 bool template_is_constant(const struct template *template, struct arena *arena, struct str *ret_text);
 
-/* ---- query.c ---------------------------------------------------------------------------------------- */
+/* ---- query.c ---- */
 
 /* A statement with ?1 ... ?n in place of its :names. As template_compile for errors. */
 int query_compile(struct str sql, const struct names *names, struct arena *arena,
                   const struct complaints *complaints, struct str *ret_sql, struct recipe_ref **ret_binds,
                   size_t *ret_n_binds);
 
-/* ---- load*.c: one run of the loader ----------------------------------------------------------------- */
+/* ---- load*.c: one run of the loader ---- */
 
 struct load {
     struct str text;
@@ -217,8 +217,8 @@ int recipe_load_counting(struct str text, const char *file, const struct recipe_
                          size_t n_connections, struct recipe **ret_recipe, struct recipe_report *report,
                          bool *ret_only_connections, struct err_info *reterr);
 
-/* Puts the findings of this run into file order and tells the first: ERR_INVALID, or 0 when there are none.
- */
+/* Puts the findings of this run into file order and tells the first: ERR_INVALID, or 0 when
+ * there are none. */
 int load_conclude(struct load *load, struct err_info *reterr);
 
 #endif

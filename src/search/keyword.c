@@ -4,8 +4,8 @@
  * one float a document (term at a time). With N live documents, of which df hold the term:
  *
  *     idf = ln(1 + (N - df + 0.5) / (df + 0.5))
- *     score = sum over the query's terms of idf * tf / (tf + k1 * (1 - b + b * length / mean length)) / sum
- * of idf
+ *     part of a term = idf * tf / (tf + k1 * (1 - b + b * length / mean length))
+ *     score = sum of the parts of the query's terms / sum of their idf
  *
  * that is, BM25 divided by its least upper bound. df, N and the mean count live documents alone, so that a
  * deleted document has no influence whatever, before and after compaction. Lists are in order of document
@@ -19,9 +19,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MAX_READ_TERMS                                                                                       \
-    1024 /* of a query; a longer one is a document, and its beginning says what it is about */
-#define MAX_QUERY_TERMS 64 /* that are looked up: the rarest, which decide the order */
+/* Of a query; a longer one is a document, and its beginning says what it is about. */
+#define MAX_READ_TERMS 1024
+/* That are looked up: the rarest, which decide the order. */
+#define MAX_QUERY_TERMS 64
 
 struct posting {
     uint32_t doc;
@@ -176,7 +177,7 @@ int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str t
     return err;
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 struct query_term {
     uint32_t term;
@@ -311,7 +312,7 @@ int keyword_score(struct keyword *keyword, const struct docs *docs, struct analy
     return 0;
 }
 
-/* ---- compaction ---------------------------------------------------------------------------------------- */
+/* ---- compaction ---- */
 
 /* Moves what lives down to the front, under its new number. */
 static void list_compact(struct posting_list *list, const uint32_t *map)

@@ -11,8 +11,8 @@
 
 /* How soon repetitions of a term stop to count, and how much a long document is held back. Remembered things
  * are short: a longer one mostly says more, so length weighs less than the customary 0.75. On turns of
- * conversations (questions with known evidence) this finds 65 % of it in the first ten, 1.2 and 0.75 find 63
- * %. */
+ * conversations (questions with known evidence) this finds 65 % of it in the first ten, 1.2 and 0.75 find
+ * 63 %. */
 #define KEYWORD_K1 0.9
 #define KEYWORD_B  0.4
 

@@ -9,9 +9,8 @@
 
 #include <stdlib.h>
 
-#define MIN_DEAD_TO_COMPACT                                                                                  \
-    64 /* and a quarter of all: a compaction then costs less than what made it due                           \
-        */
+/* And a quarter of all: a compaction then costs less than what made it due. */
+#define MIN_DEAD_TO_COMPACT 64
 
 struct partition *partition_new(void)
 {
@@ -42,7 +41,7 @@ size_t partition_size_bytes(const struct partition *partition)
            partition->scores.cap * (sizeof(float) + sizeof(uint32_t));
 }
 
-/* ---- following the feed -------------------------------------------------------------------------------- */
+/* ---- following the feed ---- */
 
 struct following {
     struct partition *partition;
@@ -107,7 +106,7 @@ int partition_refresh(struct partition *partition, struct analyzer *analyzer, co
     return 0;
 }
 
-/* ---- answering ----------------------------------------------------------------------------------------- */
+/* ---- answering ---- */
 
 struct candidate {
     float score;

@@ -11,9 +11,8 @@
 #include "core/mem.h"
 
 #define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
-#define MAX_IDLE_ANALYZERS                                                                                   \
-    16 /* each remembers 100 KB of stems: one a running search, not one a partition                          \
-        */
+/* Each remembers 100 KB of stems: one a running search, not one a partition. */
+#define MAX_IDLE_ANALYZERS 16
 
 struct search {
     struct search_feed feed;
@@ -63,7 +62,7 @@ struct search *search_free(struct search *search)
     return mem_free(search);
 }
 
-/* ---- the table, under its lock ------------------------------------------------------------------------- */
+/* ---- the table, under its lock ---- */
 
 static void unlink_partition(struct search *search, struct partition *partition)
 {
@@ -192,7 +191,7 @@ static void give_back_analyzer(struct search *search, struct analyzer *analyzer)
     analyzer_free(analyzer);
 }
 
-/* ---- outside it ---------------------------------------------------------------------------------------- */
+/* ---- outside it ---- */
 
 /* The search proper, with partition and analyzer at hand. */
 static int run(struct search *search, struct partition *partition, struct analyzer *analyzer,

@@ -9,8 +9,7 @@
 #include "core/json.h"
 #include "serve/serve_priv.h"
 
-/* ---- query parameters
- * ------------------------------------------------------------------------------------------- */
+/* ---- query parameters ---- */
 
 /* Every parameter is known to the route and, but for tags, given once. */
 int query_check(const struct request *req, struct err_info *reterr);
@@ -31,8 +30,7 @@ int query_scope(struct request *req, struct scope *ret_scope, struct err_info *r
 int query_texts(struct request *req, const char *name, const struct str **ret_texts, size_t *ret_n,
                 struct err_info *reterr);
 
-/* ---- JSON bodies
- * ------------------------------------------------------------------------------------------------ */
+/* ---- JSON bodies ---- */
 
 /* Parses the body into req->json, once. A body that is no JSON is answered with 400 at once: then 1 is
  * returned and the reply stands. */
@@ -66,8 +64,7 @@ int args_object(const struct args *args, const char *name, struct str *ret_json,
 /* Any value, printed; ERR_INVALID when absent. null is a value here. */
 int args_json(const struct args *args, const char *name, struct str *ret_json, struct err_info *reterr);
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* ISO 8601 with Z; null for 0. */
 void json_put_member_time(struct json_writer *writer, const char *name, int64_t time_us);

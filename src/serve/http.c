@@ -58,8 +58,7 @@ static int64_t idle_us(const struct server *server)
     return server->options.idle_timeout_sec * US_PER_SEC;
 }
 
-/* ---- connections
- * ------------------------------------------------------------------------------------------------ */
+/* ---- connections ---- */
 
 static void open_connection(struct server *server, struct MHD_Connection *connection, void **socket_context)
 {
@@ -102,8 +101,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
         close_connection(cls, socket_context);
 }
 
-/* ---- beginning and end of a request
- * ----------------------------------------------------------------------------- */
+/* ---- beginning and end of a request ---- */
 
 /* splitmix64: ids need to differ, not to be secret. */
 static void make_id(struct conn *conn)
@@ -210,8 +208,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     server_request_ended(server);
 }
 
-/* ---- replies
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- replies ---- */
 
 /* The library sends from the reply's own bytes, which stay until the request is completed. NULL when there is
  * no memory. */
@@ -271,8 +268,7 @@ static enum MHD_Result queue_reply(struct request *req)
     return result;
 }
 
-/* ---- headers
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- headers ---- */
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                  const char *value, size_t value_len)
@@ -486,8 +482,7 @@ static enum MHD_Result take_caller(struct request *req)
     return after_headers(req);
 }
 
-/* ---- body and handler
- * ------------------------------------------------------------------------------------------- */
+/* ---- body and handler ---- */
 
 static void take_body(struct request *req, const char *data, size_t len)
 {
@@ -575,8 +570,7 @@ static enum MHD_Result on_call(void *cls, struct MHD_Connection *connection, con
     return MHD_YES;
 }
 
-/* ---- the daemon
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 int http_start(struct server *server, struct err_info *reterr)
 {

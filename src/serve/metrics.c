@@ -154,8 +154,7 @@ void metrics_build(struct metrics *metrics, const struct build_outcome *outcome)
         observe(&metrics->builds[outcome->cache], outcome->took_us);
 }
 
-/* ---- sections
- * --------------------------------------------------------------------------------------------------- */
+/* ---- sections ---- */
 
 static struct section_metrics *find_section(struct metrics *metrics, const struct recipe *recipe,
                                             struct str name)
@@ -222,8 +221,7 @@ void metrics_section(void *owner, const struct recipe *recipe, const struct sect
                   LOG_STR("error", report->error), LOG_INT("took_us", report->took_us), LOG_END);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void write_head(struct buf *buf, const char *name, const char *type, const char *help)
 {

@@ -12,8 +12,7 @@
 #define SEARCH_LIMIT  10
 #define MAX_LIMIT     1000
 
-/* ---- adding
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 static int read_item(const struct args *args, struct knowledge *ret_item, struct err_info *reterr)
 {
@@ -141,8 +140,7 @@ int memory_add_post(struct request *req, struct err_info *reterr)
     return 0;
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void write_common(struct json_writer *writer, const struct knowledge *item)
 {
@@ -281,8 +279,7 @@ int memory_list_get(struct request *req, struct err_info *reterr)
     return 0;
 }
 
-/* ---- one memory
- * ------------------------------------------------------------------------------------------------- */
+/* ---- one memory ---- */
 
 /* A foreign id and one that never was get the same words. */
 static int no_memory(struct err_info *reterr)
@@ -373,8 +370,7 @@ int memory_item_delete(struct request *req, struct err_info *reterr)
     return 0;
 }
 
-/* ---- forgetting
- * ------------------------------------------------------------------------------------------------- */
+/* ---- forgetting ---- */
 
 static int read_rule(const struct args *args, struct knowledge_rule *ret_rule, bool *ret_is_dry_run,
                      struct err_info *reterr)

@@ -27,10 +27,9 @@ struct reaper;
 
 #define SERVE_MAX_JSON_DEPTH   32
 #define SERVE_MAX_TARGET_BYTES 8192 /* path and query: what proxies let through as well */
-#define SERVE_REQUEST_BYTES                                                                                  \
-    (64 * 1024 * 1024) /* an arena's cap: what a list of 1,000 large rows may need                           \
-                        */
-#define SERVE_ID_SIZE 65
+#define SERVE_ID_SIZE          65
+/* An arena's cap: what a list of 1,000 large rows may need. */
+#define SERVE_REQUEST_BYTES (64 * 1024 * 1024)
 
 struct server {
     struct serve_options options; /* defaults filled in */

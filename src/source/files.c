@@ -100,8 +100,8 @@ static int find_readme(struct look *look, char ret_name[MAX_NAME_BYTES + 1], str
         struct str name = str_of(dirent->d_name);
         res = files_check_time(&look->limits, reterr);
         for (size_t i = 0; i < N_READMES; i++) {
-            /* Of spellings that differ in case alone the first in byte order, whatever order the folder has.
-             */
+            /* Of spellings that differ in case alone the first in byte order, whatever order
+             * the folder has. */
             bool is_better = i < best || (i == best && strcmp(dirent->d_name, ret_name) < 0);
             if (!str_eq_nocase(name, str_of(readmes[i])) || !is_better)
                 continue;

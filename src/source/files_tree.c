@@ -24,7 +24,7 @@
 #define MAX_WALK     (16 * 1024 * 1024) /* memory for all names of a walk */
 #define ROOM_FOR_END 64                 /* kept free for the last line, "… 57 more" */
 
-/* ---- what is never shown --------------------------------------------------------------------- */
+/* ---- what is never shown ---- */
 
 enum { ANYWHERE, FOLDER, TOP_FOLDER };
 
@@ -98,7 +98,7 @@ bool files_is_left_out(const char *name, bool is_folder, bool is_top)
     return false;
 }
 
-/* ---- reading folders ------------------------------------------------------------------------- */
+/* ---- reading folders ---- */
 
 struct entry {
     const struct entry *parent; /* NULL: the root */
@@ -328,7 +328,7 @@ static int read_tree(struct walk *walk, struct entry *root, struct err_info *ret
     return 0;
 }
 
-/* ---- drawing --------------------------------------------------------------------------------- */
+/* ---- drawing ---- */
 
 struct drawing {
     struct buf *buf;

@@ -30,7 +30,7 @@ static const char *const columns[] = {"id",   "content",    "score",    "source"
                                       "tags", "created_at", "metadata", "importance"};
 #define N_COLUMNS (sizeof columns / sizeof columns[0])
 
-/* ---- one item -------------------------------------------------------------------------------- */
+/* ---- one item ---- */
 
 static struct value text_or_null(struct arena *arena, struct str text)
 {
@@ -79,7 +79,7 @@ static int add_item(struct source_result *result, struct value *values, const st
     return arena_error(arena);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 struct asking {
     struct memory *memory;

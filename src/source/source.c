@@ -14,7 +14,7 @@
 /* The values a question carries; more is a mistake or an attack, and would be held once per section. */
 #define MAX_REQUEST_BYTES (4 * 1024 * 1024)
 
-/* ---- kinds ----------------------------------------------------------------------------------- */
+/* ---- kinds ---- */
 
 static const struct source_ops *const kinds[] = {
     &source_sql_sqlite, &source_memory, &source_conversation, &source_preferences, &source_files,
@@ -50,7 +50,7 @@ const struct source_ops *source_kind_for_url(struct str url)
     return NULL;
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 struct source {
     const struct source_ops *ops;
@@ -163,7 +163,7 @@ int source_prepare(struct source *source, const struct value *settings, size_t n
     return res;
 }
 
-/* ---- fetches on a worker --------------------------------------------------------------------- */
+/* ---- fetches on a worker ---- */
 
 struct run {
     struct net_job job; /* first: the loop gives the run back as its job */
@@ -263,7 +263,7 @@ static int start_run(struct source *source, const struct source_request *request
     return res;
 }
 
-/* ---- fetches in the loop --------------------------------------------------------------------- */
+/* ---- fetches in the loop ---- */
 
 /* For a fetch whose result was there at once. */
 static void finished_on_cancel(struct net_op *op)

@@ -93,8 +93,8 @@ struct source_ops {
      * wait. *ret_state is the kind's own. NULL if the kind has no state. */
     int (*on_open)(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr);
     void (*on_close)(void *state);
-    /* A blocking kind: run on a worker; must end by request->deadline_us or when net_job_is_cancelled(job).
-     */
+    /* A blocking kind: run on a worker; must end by request->deadline_us
+     * or when net_job_is_cancelled(job). */
     int (*on_run)(const struct source_env *env, void *state, const struct source_request *request,
                   struct net_job *job, struct source_result *result, struct err_info *reterr);
     /* A polled kind (on_run is NULL): sets fetch's op and starts; 0 waiting, 1 result is there already. */

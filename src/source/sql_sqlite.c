@@ -22,7 +22,7 @@ static const struct source_setting settings[] = {
 
 static const char *const schemes[] = {"sqlite", NULL};
 
-/* ---- values in ------------------------------------------------------------------------------- */
+/* ---- values in ---- */
 
 static int bind_time(sqlite3_stmt *stmt, int idx, int64_t time_us)
 {
@@ -73,7 +73,7 @@ static int bind_all(struct sqlite_conn *conn, sqlite3_stmt *stmt, const struct s
     return 0;
 }
 
-/* ---- rows out -------------------------------------------------------------------------------- */
+/* ---- rows out ---- */
 
 struct reader {
     struct sqlite_conn *conn;
@@ -274,7 +274,7 @@ static int read_rows(struct reader *reader, size_t max_rows, struct err_info *re
     return rc == SQLITE_DONE ? 0 : sqlite_conn_error(reader->conn, rc, reterr);
 }
 
-/* ---- the kind -------------------------------------------------------------------------------- */
+/* ---- the kind ---- */
 
 static int on_open(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr)
 {

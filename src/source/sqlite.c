@@ -51,7 +51,7 @@ struct sqlite_file {
     size_t n_idle;
 };
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- time ---- */
 
 void sqlite_watch_init(struct sqlite_watch *watch, const struct clock *clock, int64_t deadline_us,
                        const struct net_job *job)
@@ -86,7 +86,7 @@ static int on_busy(void *arg, int n_calls)
     return 1;
 }
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 int sqlite_conn_error(struct sqlite_conn *conn, int rc, struct err_info *reterr)
 {
@@ -128,7 +128,7 @@ int sqlite_conn_error(struct sqlite_conn *conn, int rc, struct err_info *reterr)
     }
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Asked while a statement is prepared. Virtual tables need two exceptions: FTS5 notices other connections'
  * writes by PRAGMA data_version; and any of them declares its columns by a CREATE TABLE that is only parsed,
@@ -223,7 +223,7 @@ static int conn_open(struct sqlite_file *file, const struct stat *stat, const st
     return 0;
 }
 
-/* ---- the file and its idle connections ------------------------------------------------------- */
+/* ---- the file and its idle connections ---- */
 
 int sqlite_file_new(struct str path, struct sqlite_file **ret_file, struct err_info *reterr)
 {
@@ -331,7 +331,7 @@ void sqlite_conn_give(struct sqlite_conn *conn)
     conn_close(conn);
 }
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 static struct statement *find_statement(struct sqlite_conn *conn, struct str sql)
 {

@@ -40,7 +40,7 @@ struct engine {
     struct pool readers;
 };
 
-/* ---- opening and closing ----------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 /* The file of that path, made empty with mode 0600 if there is none. An existing one is not opened here:
  * closing it would drop the locks that SQLite may hold on it in this process. */
@@ -203,7 +203,7 @@ static int on_open(const char *path, const struct store_options *options, struct
     return 0;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* True when SQLite has ended the transaction by itself, as it does when the disk is full. */
 static bool is_transaction_lost(const struct engine *engine)
@@ -294,7 +294,7 @@ static void on_group_end(struct engine *engine)
     sqlite_lock_write_end(&engine->lock);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static int on_read_begin(struct engine *engine, struct conn **ret_conn, struct err_info *reterr)
 {

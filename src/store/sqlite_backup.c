@@ -30,7 +30,7 @@ struct seal {
     uint64_t len_le, checksum_le;
 };
 
-/* ---- the checksum ------------------------------------------------------------------------------------ */
+/* ---- the checksum ---- */
 
 /* Every step is one-to-one in the sum so far, so that a change of any one word changes the end. `len` is a
  * multiple of 8 but for the last call; what is missing counts as zero. */
@@ -151,7 +151,7 @@ done:
     return r;
 }
 
-/* ---- checking a database ----------------------------------------------------------------------------- */
+/* ---- checking a database ---- */
 
 static int on_integrity_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
 {
@@ -180,7 +180,7 @@ int backup_verify(struct conn *conn, struct err_info *reterr)
     return conn_statement(conn, "PRAGMA foreign_key_check", NULL, 0, on_foreign_key_row, NULL, NULL, reterr);
 }
 
-/* ---- copying ----------------------------------------------------------------------------------------- */
+/* ---- copying ---- */
 
 int backup_sync_folder(const char *path, struct err_info *reterr)
 {

@@ -24,8 +24,8 @@ struct sqlite_lock {
     bool is_owner;
 };
 
-/* Opens PATH.lock and takes `presence`, alone or shared. ERR_UNAVAILABLE when somebody's presence forbids it.
- */
+/* Opens PATH.lock and takes `presence`, alone or shared. ERR_UNAVAILABLE when somebody's
+ * presence forbids it. */
 int sqlite_lock_open(const char *store_path, bool is_alone, struct sqlite_lock *ret_lock,
                      struct err_info *reterr);
 /* Lets go of all; accepts one that is not open. */

@@ -74,8 +74,8 @@ static void configure(void)
         .xShutdown = on_shutdown,
     };
     (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
-    /* Each connection is used by one thread at a time; the statistics would cost a global lock an allocation.
-     */
+    /* Each connection is used by one thread at a time; the statistics would cost a global
+     * lock an allocation. */
     (void)sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     (void)sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, (sqlite3_int64)0, (sqlite3_int64)0);

@@ -18,8 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- the heap that fails
- * ------------------------------------------------------------------------------------ */
+/* ---- the heap that fails ---- */
 
 static atomic_long n_allocations;
 static atomic_long fail_at;   /* 0: never */
@@ -65,8 +64,7 @@ static void heap_fail(long at, bool sticky)
     atomic_store(&fail_at, at);
 }
 
-/* ---- what is built
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is built ---- */
 
 static const char recipe_text[] =
     "recipe: torture\n"
@@ -221,8 +219,7 @@ static int run_build(struct world *world, enum build_cache_use cache, struct bui
     return build_run(world->engine, &request, ret, info);
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 static void check_answer(const struct build_answer *answer, struct str whole, long n)
 {

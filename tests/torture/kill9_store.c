@@ -24,7 +24,7 @@
 #define MAX_ACKS    300 /* in a round */
 #define MAX_ROUNDS  10000
 
-/* ---- the processes that die -------------------------------------------------------------------------- */
+/* ---- the processes that die ---- */
 
 struct writer {
     struct store *store;
@@ -95,7 +95,7 @@ static pid_t start_process(const char *url, int pipe_fd, int64_t first)
         (void)pause();
 }
 
-/* ---- what was acknowledged --------------------------------------------------------------------------- */
+/* ---- what was acknowledged ---- */
 
 struct acks {
     int64_t *numbers;
@@ -137,7 +137,7 @@ static void read_acks(int pipe_fd, size_t n, struct acks *acks)
     }
 }
 
-/* ---- what is there ----------------------------------------------------------------------------------- */
+/* ---- what is there ---- */
 
 struct checking {
     const struct acks *acks; /* sorted */

@@ -138,7 +138,7 @@ static inline int fake_run(const struct source_env *env, void *state, const stru
     return fake_answer(request, result, reterr);
 }
 
-/* ---- the polled kind ----------------------------------------------------------------------------------- */
+/* ---- the polled kind ---- */
 
 static inline int polled_on_ready(struct net_op *op, short revents, struct err_info *reterr)
 {
@@ -188,7 +188,7 @@ static const struct source_ops fake_ops = {.kind = "fake", .settings = fake_sett
 static const struct source_ops polled_kind = {
     .kind = "polled", .settings = fake_settings, .on_start = polled_start};
 
-/* ---- the engine ---------------------------------------------------------------------------------------- */
+/* ---- the engine ---- */
 
 static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
                                      const struct build_options *given, bool is_manual)

@@ -223,7 +223,7 @@ static void clear_drops_expired_or_all_of_one_tenant(void **state)
     fixture_done(&fixture);
 }
 
-/* ---- invalidation by a write of the user's own --------------------------------------------------------- */
+/* ---- invalidation by a write of the user's own ---- */
 
 static void write_of_the_user_makes_his_answers_old_at_once(void **state)
 {
@@ -264,7 +264,7 @@ static void write_of_the_user_makes_his_answers_old_at_once(void **state)
     assert_int_equal(system(command), 0);
 }
 
-/* ---- material for bad days ----------------------------------------------------------------------------- */
+/* ---- material for bad days ---- */
 
 static const char *const with_stale = "recipe: test\n"
                                       "deadline: 20s\n"
@@ -348,7 +348,7 @@ static void cache_off_neither_keeps_nor_uses_material(void **state)
     fixture_done(&fixture);
 }
 
-/* ---- single flight ------------------------------------------------------------------------------------- */
+/* ---- single flight ---- */
 
 #define N_THREADS 6
 
@@ -469,7 +469,7 @@ static void short_deadline_does_not_wait_for_a_long_flight(void **state)
     fixture_done(&fixture);
 }
 
-/* ---- everything at once -------------------------------------------------------------------------------- */
+/* ---- everything at once ---- */
 
 static void *hammer(void *arg)
 {

@@ -122,7 +122,7 @@ static void assert_context(const struct plan *plan, const char *wanted)
     assert_string_equal(got, wanted);
 }
 
-/* ---- the rules ----------------------------------------------------------------------------------------- */
+/* ---- the rules ---- */
 
 static void item_that_does_not_fit_is_passed_over_and_smaller_ones_are_kept(void **state)
 {
@@ -267,7 +267,7 @@ static void stable_sections_stand_first_and_do_not_change_with_the_others(void *
     assert_string_equal(digest[0], digest[1]);
 }
 
-/* ---- all of them over random plans --------------------------------------------------------------------- */
+/* ---- all of them over random plans ---- */
 
 static uint64_t random_next(uint64_t *seed)
 {

@@ -110,7 +110,7 @@ static void json_means_the_same_and_holds_no_token(void **state)
     buf_done(&buf);
 }
 
-/* ---- whatever comes, the sections are ours ------------------------------------------------------------- */
+/* ---- whatever comes, the sections are ours ---- */
 
 static uint64_t random_next(uint64_t *seed)
 {

@@ -63,7 +63,7 @@ static void ids_do_not_repeat(void **state)
     }
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 static void expect_refusal(struct fixture *f, struct knowledge item, const char *field)
 {
@@ -151,7 +151,7 @@ static void bad_scope_is_refused(void **state)
     assert_string_equal(f->err.field, "user_id");
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static void batch_of_a_thousand_is_all_or_none(void **state)
 {
@@ -198,7 +198,7 @@ static void items_own_user_goes_before_the_scopes(void **state)
     assert_true(str_eq(found.items[0].id, ids[1]));
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------ */
+/* ---- changing ---- */
 
 struct counting {
     const char *sql;
@@ -290,7 +290,7 @@ static void delete_leaves_nothing_of_what_was_said(void **state)
     assert_int_equal(count(f, COUNT_STUB, id), 1);
 }
 
-/* ---- pages --------------------------------------------------------------------------------------------- */
+/* ---- pages ---- */
 
 static void list_gives_every_item_once_newest_first(void **state)
 {

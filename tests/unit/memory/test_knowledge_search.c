@@ -78,7 +78,7 @@ static void results_carry_all_fields_and_falling_scores(void **state)
     assert_str(found.items[0].user, "ann");
 }
 
-/* ---- isolation ----------------------------------------------------------------------------------------- */
+/* ---- isolation ---- */
 
 static void expect_out_of_reach(struct fixture *f, struct scope scope, struct str id)
 {
@@ -151,7 +151,7 @@ static void users_find_list_and_forget_their_own_rows_only(void **state)
     assert_true(str_eq(forgotten[0], ids[0]));
 }
 
-/* ---- words --------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static void words_of_many_languages_and_identifiers_are_found(void **state)
 {
@@ -180,7 +180,7 @@ static void words_of_many_languages_and_identifiers_are_found(void **state)
     }
 }
 
-/* ---- questions that are refused ------------------------------------------------------------------------ */
+/* ---- questions that are refused ---- */
 
 static void bad_query_is_refused_by_name(void **state)
 {

@@ -43,7 +43,7 @@ static size_t n_items(struct fixture *f, struct scope scope)
     return n;
 }
 
-/* ---- adding -------------------------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 static size_t n_expected;
 
@@ -71,7 +71,7 @@ static void adding_is_whole_or_nothing(void **state)
     assert_true(n_expected > 0);
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static size_t n_degraded;
 
@@ -114,7 +114,7 @@ static void search_is_right_degraded_or_an_error(void **state)
     assert_true(n_degraded > 0); /* a load that fails is told, and what is known is given */
 }
 
-/* ---- changing and forgetting --------------------------------------------------------------------------- */
+/* ---- changing and forgetting ---- */
 
 static int forget_all(struct fixture *f, struct scope scope)
 {
@@ -139,7 +139,7 @@ static void forgetting_is_whole_or_nothing(void **state)
     fail_each(f, forget_all, all_or_none_were_forgotten);
 }
 
-/* ---- turns and preferences ----------------------------------------------------------------------------- */
+/* ---- turns and preferences ---- */
 
 static int speak_and_listen(struct fixture *f, struct scope scope)
 {

@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-/* ---- a polled operation that reads a number of bytes ----------------------------------------------------
- */
+/* ---- a polled operation that reads a number
+ * of bytes ---------------------------------------------------- */
 
 struct reader {
     struct net_op op;
@@ -73,7 +73,7 @@ static void reader_close(struct reader *reader)
         close(reader->peer_fd);
 }
 
-/* ---- a job that the test holds --------------------------------------------------------------- */
+/* ---- a job that the test holds ---- */
 
 struct slow_job {
     struct net_job job;
@@ -111,7 +111,7 @@ static void slow_job_init(struct slow_job *slow, int result)
     sem_init(&slow->is_released, 0, 0);
 }
 
-/* ---- the world ------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 struct world {
     struct net_loop *loop;
@@ -167,7 +167,7 @@ static void assert_nothing_waits(struct world *world)
     assert_null(op);
 }
 
-/* ---- polled operations ----------------------------------------------------------------------- */
+/* ---- polled operations ---- */
 
 static void empty_loop_has_nothing_to_wait_for(void **state)
 {
@@ -382,7 +382,7 @@ static void more_operations_than_the_first_table_holds(void **state)
         reader_close(&readers[i]);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
+/* ---- jobs ---- */
 
 static void add_job(struct world *world, struct net_op *op, struct slow_job *slow, int64_t deadline_us)
 {
@@ -609,7 +609,7 @@ static void job_outside_a_loop_is_not_cancelled(void **state)
     net_job_release(NULL);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static void failed_allocation_leaves_the_loop_usable(void **state)
 {

@@ -143,7 +143,7 @@ static inline struct answer ask(struct search *search, struct search_query query
     return answer;
 }
 
-/* ---- the slow way -------------------------------------------------------------------------------------- */
+/* ---- the slow way ---- */
 
 #define MAX_TERMS 64
 

@@ -285,7 +285,7 @@ static void of_many_query_terms_the_rare_ones_decide(void **state)
     rows_done(&rows);
 }
 
-/* ---- against the slow way ------------------------------------------------------------------------------ */
+/* ---- against the slow way ---- */
 
 static unsigned next_random(unsigned *seed, unsigned below)
 {
@@ -409,7 +409,7 @@ static void index_answers_as_a_search_without_one(void **state)
     }
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 struct worker {
     pthread_t thread;

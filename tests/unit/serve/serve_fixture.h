@@ -141,8 +141,7 @@ static inline int fixture_teardown(void **state)
 
 #define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-/* ---- a client
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- a client ---- */
 
 struct answer {
     int status; /* 0: the connection ended without one */
@@ -266,8 +265,8 @@ static inline struct answer ask(struct fixture *fixture, const char *method, con
     return ask_with(fixture, method, target, "", body);
 }
 
-/* A member of the JSON body by path, "error.field" or "results.0.id", as compact JSON. "" if it is not there.
- */
+/* A member of the JSON body by path, "error.field" or "results.0.id", as compact JSON. "" if it
+ * is not there. */
 static inline const char *answer_member(struct fixture *fixture, const struct answer *answer,
                                         const char *path)
 {

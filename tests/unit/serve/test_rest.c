@@ -21,8 +21,7 @@ static struct answer ask_for(struct fixture *fixture, const char *method, const 
     return ask(fixture, method, target, body);
 }
 
-/* ---- /memory
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- /memory ---- */
 
 static void a_memory_lives_from_add_to_delete(void **state)
 {
@@ -196,8 +195,7 @@ static void forgetting_by_rule_can_be_tried_first(void **state)
     expect_member(fixture, &answer, "items.1", "");
 }
 
-/* ---- /conversations, /preferences
- * -------------------------------------------------------------------------------- */
+/* ---- /conversations, /preferences ---- */
 
 static void turns_come_back_oldest_first(void **state)
 {
@@ -256,9 +254,7 @@ static void preferences_are_deleted_by_parameter_or_path(void **state)
     expect_error(fixture, ask(fixture, "GET", "/preferences/get?key=a%2Fb", NULL), 404, "key");
 }
 
-/* ---- /v1
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- /v1 ---- */
 
 #define GREETING "{\"recipe\":\"greeting\",\"params\":{\"user_id\":\"ann\"}}"
 

@@ -112,8 +112,7 @@ static void only_the_named_routes_are_open(void **state)
     }
 }
 
-/* ---- the OpenAPI document
- * ---------------------------------------------------------------------------------------- */
+/* ---- the OpenAPI document ---- */
 
 static struct json *document(void)
 {
@@ -206,8 +205,8 @@ static void every_documented_operation_is_in_the_table(void **state)
     json_free(root);
 }
 
-/* "#/components/schemas/X" of a body, or the first two of a oneOf: where the route's members must be found.
- */
+/* "#/components/schemas/X" of a body, or the first two of a oneOf: where the route's members
+ * must be found. */
 static bool schema_has(const struct json *root, const struct json *schema, const char *member)
 {
     const struct json *alternatives = json_member(schema, "oneOf");

@@ -135,8 +135,7 @@ static void request_ids_are_echoed_or_made(void **state)
     assert_string_not_equal(first, second);
 }
 
-/* ---- bodies
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- bodies ---- */
 
 static void bodies_are_checked_before_they_are_used(void **state)
 {
@@ -226,8 +225,7 @@ static void long_targets_and_many_parameters_are_refused(void **state)
     buf_done(&target);
 }
 
-/* ---- connections
- * ------------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static void a_connection_serves_many_requests_in_order(void **state)
 {
@@ -298,8 +296,8 @@ static int64_t moving_mono(const struct clock *clock)
     return clock_mono_us(&clock_system) + atomic_load(&((const struct moving_clock *)clock)->ahead_us);
 }
 
-/* Moves the clock on until the server has ended the connection: it may not have known it yet the first time.
- */
+/* Moves the clock on until the server has ended the connection: it may not have known it yet
+ * the first time. */
 static bool ends_as_time_goes_by(struct moving_clock *clock, int fd)
 {
     struct timeval limit = {.tv_sec = 2}; /* connections are looked at once a second */
@@ -333,8 +331,7 @@ static void a_client_that_takes_too_long_is_let_go(void **state)
     fixture->server = server_stop(fixture->server, 1000); /* before its clock goes */
 }
 
-/* ---- keys
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 static const char *make_key(struct fixture *fixture, const char *tenant, int scopes, char ret_header[256])
 {
@@ -456,8 +453,7 @@ static void a_key_is_asked_of_the_store_once_and_then_known(void **state)
     }
 }
 
-/* ---- start and stop
- * ---------------------------------------------------------------------------------------------- */
+/* ---- start and stop ---- */
 
 static void beyond_loopback_needs_a_key(void **state)
 {

@@ -96,7 +96,7 @@ static void assert_usable(struct world *world, struct source *source)
     source_result_free(result);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static void values_have_the_types_they_are_stored_with(void **state)
 {
@@ -207,7 +207,7 @@ static void more_statements_than_the_cache_holds(void **state)
     source_close(source);
 }
 
-/* ---- limits ---------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 static const char count_to[] =
     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ?1) SELECT x FROM c";
@@ -267,7 +267,7 @@ static void huge_parameter_is_refused(void **state)
     source_close(source);
 }
 
-/* ---- what may not be done -------------------------------------------------------------------- */
+/* ---- what may not be done ---- */
 
 static void bound_text_is_never_sql(void **state)
 {
@@ -383,9 +383,7 @@ static void full_text_tables_can_be_read(void **state)
     source_close(source);
 }
 
-/* ---- failures
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 static void missing_file_is_named_and_not_made(void **state)
 {
@@ -523,9 +521,7 @@ static void file_in_wal_mode_is_read_beside_its_writer(void **state)
     source_close(source);
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 static const char endless[] =
     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
@@ -592,7 +588,7 @@ static void two_fetches_of_one_loop_run_at_the_same_time(void **state)
     source_close(second);
 }
 
-/* ---- doctor and checker ---------------------------------------------------------------------- */
+/* ---- doctor and checker ---- */
 
 static void check_says_what_is_there(void **state)
 {
@@ -630,9 +626,7 @@ static void prepare_finds_errors_without_running(void **state)
     source_close(source);
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static void every_failed_allocation_is_survived(void **state)
 {

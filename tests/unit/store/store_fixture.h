@@ -92,7 +92,7 @@ static inline int fixture_teardown(void **state)
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-/* ---- transactions over preferences: user "u", key N -------------------------------------------------- */
+/* ---- transactions over preferences: user "u", key N ---- */
 
 /* A key as the argument of a transaction. */
 #define KEY(text) ((char[]){text})

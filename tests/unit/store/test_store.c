@@ -45,7 +45,7 @@ static void written_row_is_there_without_a_close(void **state)
     assert_true(is_there(fixture->store, "a"));
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------ */
+/* ---- groups ---- */
 
 static int hold_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
@@ -201,7 +201,7 @@ static void many_threads_write_each_row_once(void **state)
     assert_int_equal(describe(fixture->store).n_waiting, 0);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int read_twice_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
@@ -404,7 +404,7 @@ static void changes_are_those_of_the_last_statement(void **state)
     assert_int_equal(changes[1], 0);
 }
 
-/* ---- the log ----------------------------------------------------------------------------------------- */
+/* ---- the log ---- */
 
 static int fill_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
