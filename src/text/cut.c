@@ -15,6 +15,9 @@ static const struct str spaced_ellipsis = {" …", 4};
 
 /* A word longer than this (an address, a key) may be cut inside. */
 #define LONG_WORD_BYTES 40
+/* How far a dot looks back: what it may belong to is short, and text without spaces may be long. */
+#define MAX_ABBREVIATION_BYTES 32
+#define MAX_LIST_NUMBER_BYTES  9
 
 static bool is_space(uint32_t c)
 {
@@ -77,7 +80,7 @@ static const char *const abbreviations[] = {
 static struct str word_before(struct str text, size_t from, size_t end)
 {
     size_t start = end;
-    while (start > from) {
+    while (start > from && end - start < MAX_ABBREVIATION_BYTES) {
         unsigned char c = (unsigned char)text.ptr[start - 1];
         bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
         if (!is_letter && c < 0x80 && c != '.')
@@ -98,7 +101,8 @@ static bool is_number(struct str s)
 /* Does the dot at `dot` belong to an abbreviation, an initial, or the number of a list item? */
 static bool is_inner_dot(struct str text, size_t from, size_t dot)
 {
-    if (is_number(str_slice(text, from, dot - from))) /* "1. Wash the cat." */
+    if (dot - from <= MAX_LIST_NUMBER_BYTES &&
+        is_number(str_slice(text, from, dot - from))) /* "1. Wash the cat." */
         return true;
     struct str word = word_before(text, from, dot);
     if (word.len == 0)

@@ -60,6 +60,24 @@ static void inner_dots_end_no_sentence(void **state)
         assert_sentences(texts[i], (const char *[]){texts[i], NULL});
 }
 
+/* A dot that looked back as far as it could would make these a matter of hours. */
+static void millions_of_inner_dots_are_read_in_one_pass(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"co. ", "\xc2\xa0.a."}; /* no-break spaces hold a word together */
+    struct buf buf;
+    buf_init(&buf, SIZE_MAX / 2);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        buf_clear(&buf);
+        while (buf.len < 4 * 1024 * 1024)
+            buf_append_text(&buf, i == 0 && buf.len < 1024 * 1024 ? "1234567890" : parts[i]);
+        (void)text_sentence_end(buf_str(&buf), 0);
+    }
+    assert_int_equal(buf_error(&buf), 0);
+    assert_int_equal(text_sentence_end(buf_str(&buf), 0), buf.len);
+    buf_done(&buf);
+}
+
 static void graphemes_stay_whole(void **state)
 {
     (void)state;
@@ -166,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sentences_end_at_their_marks),
         cmocka_unit_test(inner_dots_end_no_sentence),
+        cmocka_unit_test(millions_of_inner_dots_are_read_in_one_pass),
         cmocka_unit_test(graphemes_stay_whole),
         cmocka_unit_test(cut_falls_at_a_word_in_its_last_third),
         cmocka_unit_test(text_that_fits_is_left_alone),
