@@ -96,14 +96,15 @@ int partition_refresh(struct partition *partition, struct analyzer *analyzer, co
     int64_t until;
     int err =
         feed->load(feed->owner, tenant, user, partition->until, take_change, &following, &until, reterr);
-    if (err < 0)
-        return err;
-    partition->until = until;
-    partition->version = version;
-    partition->is_loaded = true;
+    if (err == 0) {
+        partition->until = until;
+        partition->version = version;
+        partition->is_loaded = true;
+        *ret_did_load = true;
+    }
+    /* Also after a failure: a feed that fails each time at the same row gives those before it each time. */
     compact_if_due(partition);
-    *ret_did_load = true;
-    return 0;
+    return err;
 }
 
 /* ---- answering ---- */

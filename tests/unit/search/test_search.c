@@ -164,6 +164,29 @@ static void failing_feed_degrades_and_recovers(void **state)
     rows_done(&rows);
 }
 
+static void feed_that_never_ends_well_does_not_fill_the_memory(void **state)
+{
+    struct rows rows;
+    struct arena arena;
+    struct search_stats first, last;
+    (void)state;
+    rows_init(&rows);
+    arena_init(&arena, 1 << 20);
+    struct search *search = make_search(&rows, 0);
+    for (int i = 0; i < 200; i++)
+        (void)rows_put(&rows, 0, "ann", "walrus");
+    rows.must_fail = true; /* after the rows were given */
+    assert_int_equal(ask(search, query_of("ann", "walrus"), &arena).n, 10);
+    search_describe(search, &first);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(ask(search, query_of("ann", "walrus"), &arena).n, 10);
+    search_describe(search, &last);
+    assert_in_range(last.bytes, 1, 4 * first.bytes);
+    search_free(search);
+    arena_done(&arena);
+    rows_done(&rows);
+}
+
 static void feed_is_asked_only_after_a_change(void **state)
 {
     struct rows rows;
@@ -463,6 +486,7 @@ int main(void)
         cmocka_unit_test(equal_scores_come_newest_first_then_by_row),
         cmocka_unit_test(filters_never_hide_a_row_behind_better_ones),
         cmocka_unit_test(failing_feed_degrades_and_recovers),
+        cmocka_unit_test(feed_that_never_ends_well_does_not_fill_the_memory),
         cmocka_unit_test(feed_is_asked_only_after_a_change),
         cmocka_unit_test(eviction_keeps_within_bounds_and_answers_right),
         cmocka_unit_test(endless_documents_and_queries_are_answered),
