@@ -39,10 +39,11 @@ static int insert_pair(struct store_txn *txn, void *arg, struct err_info *reterr
 
     for (int64_t at = number;; at = -number) {
         const struct value params[] = {value_int(at), value_int(number % 3000)};
-        int r = store_exec(txn,
-                           "INSERT INTO audit (at, tenant, actor, action, object)"
-                           " VALUES (?1, 't', 'a', 'x', hex(zeroblob(?2)))",
-                           params, 2, reterr);
+        int r =
+            store_exec(txn,
+                       "INSERT INTO knowledge_history (replaced_at, tenant, user_id, id, importance, content)"
+                       " VALUES (?1, 't', 'u', 'x', 0, hex(zeroblob(?2)))",
+                       params, 2, reterr);
         if (r < 0 || at < 0)
             return r;
     }
@@ -164,8 +165,10 @@ static int on_number(const struct value *columns, size_t n_columns, void *arg, s
 static int check_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
     return store_query(
-        txn, "SELECT abs(at), sum(at > 0), sum(at < 0) FROM audit GROUP BY abs(at) ORDER BY abs(at)", NULL, 0,
-        on_number, arg, reterr);
+        txn,
+        "SELECT abs(replaced_at), sum(replaced_at > 0), sum(replaced_at < 0) FROM knowledge_history"
+        " GROUP BY abs(replaced_at) ORDER BY abs(replaced_at)",
+        NULL, 0, on_number, arg, reterr);
 }
 
 static void check_store(const char *url, struct acks *acks, int round)

@@ -88,14 +88,3 @@ CREATE TABLE api_keys (
     expires_at INTEGER NOT NULL DEFAULT 0,
     revoked_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-
-CREATE TABLE audit (
-    row INTEGER PRIMARY KEY AUTOINCREMENT,
-    at INTEGER NOT NULL,
-    tenant TEXT NOT NULL,
-    actor TEXT NOT NULL,
-    action TEXT NOT NULL,
-    object TEXT NOT NULL,
-    request_id TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE INDEX audit_by_time ON audit (tenant, at);

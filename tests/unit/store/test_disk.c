@@ -12,8 +12,8 @@ static int big_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
     (void)arg;
     return store_exec(txn,
-                      "INSERT INTO audit (at, tenant, actor, action, object)"
-                      " VALUES (1, 't', 'a', 'x', hex(zeroblob(200000)))",
+                      "INSERT INTO knowledge_history (replaced_at, tenant, user_id, id, importance, content)"
+                      " VALUES (1, 't', 'u', 'x', 0, hex(zeroblob(200000)))",
                       NULL, 0, reterr);
 }
 

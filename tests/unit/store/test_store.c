@@ -410,9 +410,10 @@ static int fill_fn(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
     (void)arg;
     return store_exec(txn,
-                      "INSERT INTO audit (at, tenant, actor, action, object) WITH RECURSIVE n (i) AS"
+                      "INSERT INTO knowledge_history (replaced_at, tenant, user_id, id, importance, content) "
+                      "WITH RECURSIVE n (i) AS"
                       " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
-                      " SELECT i, 't', 'a', 'x', hex(randomblob(500)) FROM n",
+                      " SELECT i, 't', 'u', 'x', 0, hex(randomblob(500)) FROM n",
                       NULL, 0, reterr);
 }
 
