@@ -15,8 +15,8 @@
 #include "core/utf8.h"
 #include "text/text_priv.h"
 
+#include <errno.h>
 #include <libstemmer.h>
-#include <stdio.h>
 
 #define MEMO_SLOTS 2048 /* a power of two; 100 KB */
 #define MEMO_BYTES 23   /* few words are longer */
@@ -50,7 +50,12 @@ int analyzer_new(const char *language, struct analyzer **ret_analyzer, struct er
     struct analyzer *analyzer = mem_calloc(1, sizeof(*analyzer));
     if (!analyzer)
         return err_set(reterr, ERR_NOMEM, "out of memory");
+    errno = 0; /* the stemmer's maker says only by malloc's errno that it knows the language */
     analyzer->stemmer = sb_stemmer_new(language, "UTF_8");
+    if (!analyzer->stemmer && errno == ENOMEM) {
+        mem_free(analyzer);
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    }
     analyzer->has_stop_words = strcmp(language, "en") == 0;
     *ret_analyzer = analyzer;
     return 0;
