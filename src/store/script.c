@@ -25,8 +25,8 @@ int store_run_scripts(const char *path, const char *const *scripts, size_t n_scr
 
     if (r < 0)
         return r;
-    r = sqlite_error(db, sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
-                     "open the file", reterr);
+    r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    r = sqlite_error(db, r, "open the file", reterr);
     if (r == 0) {
         (void)sqlite3_busy_timeout(db, SCRIPT_PATIENCE_MS);
         /* The schema is the script's own and may check what it likes, so the store's distrust is left out. */

@@ -41,7 +41,8 @@ int conn_new(const char *path, enum conn_kind kind, struct conn **ret_conn, stru
 
     if (!conn)
         return err_set(reterr, ERR_NOMEM, "out of memory opening the store");
-    r = sqlite_error(conn->db, sqlite3_open_v2(path, &conn->db, flags, NULL), "open the store", reterr);
+    r = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    r = sqlite_error(conn->db, r, "open the store", reterr);
     if (r == 0)
         r = set_up(conn, kind, reterr);
     if (r < 0) {
