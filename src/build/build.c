@@ -96,7 +96,8 @@ static void build_init(struct build *build, struct build_engine *engine, const s
     buf_init(&build->stable, BUILD_MAX_ARENA_BYTES);
     buf_init(&build->volatile_, BUILD_MAX_ARENA_BYTES);
     buf_init(&build->context, BUILD_MAX_ARENA_BYTES);
-    build->started_us = clock_mono_us(engine->clock);
+    build->began_us = clock_mono_us(engine->clock);
+    build->started_us = request->asked_us ? request->asked_us : build->began_us;
     build->now_us = clock_wall_us(engine->clock);
 }
 

@@ -39,6 +39,7 @@ struct build_request {
     struct str tokenizer; /* "": the recipe's */
     enum build_format format;
     int64_t deadline_ms; /* 0: the recipe's */
+    int64_t asked_us;    /* monotonic: when its time began to run, in a queue or not; 0: now */
     enum build_cache_use cache;
     bool wants_explain;
     struct str bytes; /* the body it was read from, for build_recall; "" if none */

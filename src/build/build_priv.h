@@ -136,7 +136,8 @@ struct build {
     const struct tokenizer *tokenizer;
     const struct build_format_ops *format;
     int64_t max_tokens;
-    int64_t started_us, deadline_us; /* monotonic */
+    int64_t started_us, began_us; /* monotonic: when it was asked for, when work on it began */
+    int64_t deadline_us;
     int64_t deadline_len_us;
     int64_t now_us; /* wall clock: one now for all */
     struct zone *zone;

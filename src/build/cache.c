@@ -23,7 +23,8 @@ struct build_flight {
     struct build_flight *next;
     struct shelf_key key;
     uint64_t version;
-    int64_t deadline_us, deadline_len_us; /* the leader's */
+    int64_t deadline_us; /* the leader's */
+    int64_t had_us;      /* of it, when the leader began */
     pthread_cond_t ended;
     int n_refs; /* the leader and who waits; under the dock's lock, as all below */
     bool is_ended;
@@ -248,7 +249,7 @@ static struct build_flight *flight_new(const struct build *build)
     *flight = (struct build_flight){.key = build->key,
                                     .version = build->version,
                                     .deadline_us = build->deadline_us,
-                                    .deadline_len_us = build->deadline_len_us,
+                                    .had_us = build->deadline_us - build->began_us,
                                     .n_refs = 1};
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -283,7 +284,7 @@ static void wait_for_end(struct build *build, struct dock *dock, struct build_fl
 static bool is_good_for(const struct build_flight *flight, const struct build *build)
 {
     return flight->answer &&
-           (flight->answer->is_complete || flight->deadline_len_us >= build->deadline_len_us);
+           (flight->answer->is_complete || flight->had_us >= build->deadline_us - build->began_us);
 }
 
 /* Waits for a flight, or begins one. Without memory for it the build flies alone. */

@@ -527,6 +527,7 @@ static enum MHD_Result dispatch(struct request *req)
     struct err_info err = {0};
     int rc = 1;
 
+    req->asked_us = now_us(req->server);
     give_time(req, INT64_MAX);
     if (route->on_peek)
         rc = route->on_peek(req, &err);

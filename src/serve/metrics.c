@@ -138,14 +138,16 @@ void metrics_request(struct metrics *metrics, int route, unsigned status, int64_
 {
     size_t row = route < 0 || (size_t)route >= metrics->n_routes ? metrics->n_routes : (size_t)route;
 
-    atomic_fetch_sub_explicit(&metrics->n_active, 1, memory_order_release);
+    /* Sequentially consistent, as is what a stop does: of "it is draining" here and "one is under way" there
+     * at least one is seen, or the stop would wait in vain. */
+    atomic_fetch_sub(&metrics->n_active, 1);
     if (status >= 100 && status < 600)
         observe(&metrics->requests[row][status / 100 - 1], took_us);
 }
 
 int64_t metrics_requests_active(const struct metrics *metrics)
 {
-    return atomic_load_explicit(&metrics->n_active, memory_order_acquire);
+    return atomic_load(&metrics->n_active);
 }
 
 void metrics_build(struct metrics *metrics, const struct build_outcome *outcome)

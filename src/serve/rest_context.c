@@ -20,6 +20,7 @@ static int read_request(struct request *req, struct err_info *reterr)
         return rc;
     req->context.tenant = req->caller.tenant;
     req->context.bytes = buf_str(&req->body);
+    req->context.asked_us = req->asked_us; /* what it waits for a worker counts */
     req->has_context = true;
     return 0;
 }

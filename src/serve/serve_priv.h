@@ -121,7 +121,7 @@ struct request {
     struct build_request context; /* POST /v1/context, once read */
     bool has_context;
     char id[SERVE_ID_SIZE];
-    int64_t started_us;
+    int64_t started_us, asked_us; /* monotonic: its first line, its last byte */
     struct reply reply;
 };
 

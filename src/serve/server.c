@@ -133,7 +133,7 @@ const char *server_address(const struct server *server)
 
 void server_request_ended(struct server *server)
 {
-    if (!atomic_load_explicit(&server->is_draining, memory_order_acquire))
+    if (!atomic_load(&server->is_draining))
         return;
     pthread_mutex_lock(&server->drain_lock);
     pthread_cond_signal(&server->drained);

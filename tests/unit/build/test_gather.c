@@ -111,6 +111,29 @@ static void slow_source_costs_its_section_and_the_answer_comes_in_time(void **st
     finish(&fixture, answer);
 }
 
+static void time_spent_in_a_queue_counts_against_the_deadline(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct build_request request = fake_request();
+    fixture_init_with(&fixture,
+                      "recipe: test\n"
+                      "deadline: 1s\n"
+                      "sections:\n"
+                      "  - { name: a, from: polled, rows: x=1, how: once }\n",
+                      NULL, true);
+    int64_t now_us = clock_mono_us(&fixture.manual.base);
+    request.asked_us = now_us - US_PER_SEC / 2;
+    struct build_answer *answer = fixture_build(&fixture, &request);
+    assert_status(answer, "a", SECTION_OK);
+    build_answer_unref(answer);
+    request.asked_us = now_us - US_PER_SEC + 1;
+    answer = fixture_build(&fixture, &request);
+    assert_status(answer, "a", SECTION_TIMEOUT);
+    assert_false(answer->is_complete);
+    finish(&fixture, answer);
+}
+
 /* The request would wait for an hour; the test would not end. */
 static void step_with_a_timeout_of_its_own_is_not_waited_for_longer(void **state)
 {
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(section_may_need_a_section),
         cmocka_unit_test(failing_source_costs_its_section_and_nothing_else),
         cmocka_unit_test(slow_source_costs_its_section_and_the_answer_comes_in_time),
+        cmocka_unit_test(time_spent_in_a_queue_counts_against_the_deadline),
         cmocka_unit_test(step_with_a_timeout_of_its_own_is_not_waited_for_longer),
         cmocka_unit_test(with_every_source_down_there_is_still_an_answer),
         cmocka_unit_test(dependent_of_a_failed_step_says_whom_it_needed),

@@ -331,6 +331,27 @@ static void a_client_that_takes_too_long_is_let_go(void **state)
     fixture->server = server_stop(fixture->server, 1000); /* before its clock goes */
 }
 
+/* A server whose clock is behind the engine's stands in for a request that waited that long for a worker. */
+static void waiting_for_a_worker_counts_against_the_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    struct moving_clock clock = {.base = {moving_wall, moving_mono}};
+    static const char body[] =
+        "{\"recipe\":\"greeting\",\"params\":{\"user_id\":\"ann\"},\"deadline_ms\":1000}";
+
+    server_stop(fixture->server, 0);
+    fixture->options.clock = &clock.base;
+    fixture_start(fixture);
+    atomic_store(&clock.ahead_us, -60 * US_PER_SEC);
+    struct answer answer = ask(fixture, "POST", "/v1/context", body);
+    expect_status(&answer, 200);
+    assert_string_equal(answer_member(fixture, &answer, "sections.0.status"), "\"timeout\"");
+    atomic_store(&clock.ahead_us, 0);
+    answer = ask(fixture, "POST", "/v1/context", body);
+    assert_string_equal(answer_member(fixture, &answer, "sections.0.status"), "\"ok\"");
+    fixture->server = server_stop(fixture->server, 1000); /* before its clock goes */
+}
+
 /* ---- keys ---- */
 
 static const char *make_key(struct fixture *fixture, const char *tenant, int scopes, char ret_header[256])
@@ -553,6 +574,7 @@ int main(void)
         SERVER_TEST(expect_continue_is_honoured),
         SERVER_TEST(a_client_that_leaves_early_harms_nobody),
         SERVER_TEST(a_client_that_takes_too_long_is_let_go),
+        SERVER_TEST(waiting_for_a_worker_counts_against_the_deadline),
         SERVER_TEST(the_first_key_closes_the_door),
         SERVER_TEST(every_wrong_key_gets_the_same_words),
         SERVER_TEST(scopes_are_kept),
