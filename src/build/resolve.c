@@ -52,8 +52,25 @@ static int unknown_name(const struct build *build, const char *field, const char
 
 /* ---- the recipe ---- */
 
+/* Why a built-in recipe is not in the book: "assistant.yaml: unknown connection 'main'"; NULL if none was
+ * left out under that name. */
+static const struct str *left_out_find(const struct recipe_book *book, struct str name)
+{
+    for (size_t i = 0; i < book->n_left_out; i++) {
+        struct str rest = book->left_out[i];
+        if (name.len > 0 && str_starts_with(rest, name) &&
+            str_starts_with(str_slice(rest, name.len, SIZE_MAX), STR_LIT(".yaml:")))
+            return &book->left_out[i];
+    }
+    return NULL;
+}
+
 static int unknown_recipe(const struct recipe_book *book, struct str name, struct err_info *reterr)
 {
+    const struct str *left_out = left_out_find(book, name);
+    if (left_out)
+        return err_set_field(reterr, ERR_NOT_FOUND, "recipe", "the recipe was left out: %.*s",
+                             STR_ARG(*left_out));
     const struct recipe *nearest = NULL;
     int best = name.len < 6 ? 3 : (int)(name.len < 90 ? name.len : 90) / 3 + 1;
     for (size_t i = 0; i < book->n; i++) {

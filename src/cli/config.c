@@ -159,8 +159,26 @@ static int set_defaults(struct config *config, struct err_info *reterr)
     return config->connections ? 0 : config_out_of_memory(reterr);
 }
 
-/* What follows from the data folder: the store in it, and with no connections the files that `precis init
- * --demo` makes. */
+/* With no connection configured, the files that `precis init --demo` makes are two, where they are there:
+ * what nobody has set up is not down. */
+static int add_shipped_connections(struct config *config, struct err_info *reterr)
+{
+    static const char *const shipped[] = {"main", "series"};
+    const char *dir = config->data_dir;
+    for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++) {
+        const char *url = arena_printf(&config->arena, "sqlite:%s/%s.db", dir, shipped[i]).ptr;
+        if (!url)
+            return config_out_of_memory(reterr);
+        if (access(url + strlen("sqlite:"), F_OK) != 0)
+            continue;
+        int r = config_add_connection(config, str_of(shipped[i]), url, dir, reterr);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What follows from the data folder: the store in it, and what else lies there. */
 static int set_data_dir(struct config *config, const struct config_request *request, struct err_info *reterr)
 {
     const char *from_environment = config_getenv(request->environment, STR_LIT("PRECIS_DATA"));
@@ -170,7 +188,6 @@ static int set_data_dir(struct config *config, const struct config_request *requ
     if (!config->data_dir)
         return config_out_of_memory(reterr);
     const char *dir = config->data_dir;
-    bool has_connections = config->n_connections > 0;
     if (!config->store_url || request->data_dir)
         config->store_url = arena_printf(&config->arena, "sqlite:%s/precis.db", dir).ptr;
     if (config->recipe_folders.n == 0) {
@@ -178,13 +195,9 @@ static int set_data_dir(struct config *config, const struct config_request *requ
         if (folder && access(folder, R_OK | X_OK) == 0)
             (void)setting_list_add(config, &config->recipe_folders, folder);
     }
-    static const char *const shipped[] = {"main", "series"};
-    for (size_t i = 0; i < 2 && !has_connections; i++) {
-        const char *url = arena_printf(&config->arena, "sqlite:%s/%s.db", dir, shipped[i]).ptr;
-        if (!url || config_add_connection(config, str_of(shipped[i]), url, dir, reterr) < 0)
-            return config_out_of_memory(reterr);
-    }
-    return arena_error(&config->arena) < 0 ? config_out_of_memory(reterr) : 0;
+    if (arena_error(&config->arena) < 0)
+        return config_out_of_memory(reterr);
+    return config->n_connections == 0 ? add_shipped_connections(config, reterr) : 0;
 }
 
 int config_load_text(const struct config_request *request, struct str text, const char *file,

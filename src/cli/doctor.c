@@ -127,14 +127,16 @@ static void check_recipes(struct doctor *doctor)
     }
     for (size_t i = 0; i < book->n_left_out; i++) {
         struct err_info left_out;
-        err_set(&left_out, ERR_NOT_FOUND, "left out: %.*s", STR_ARG(book->left_out[i]));
+        err_set(&left_out, ERR_NOT_FOUND,
+                "left out: %.*s; name it in precis.yaml, or try `precis init --demo`",
+                STR_ARG(book->left_out[i]));
         say(doctor, VERDICT_NOTE, "recipes", left_out.message);
     }
     if (r < 0) {
         say_error(doctor, "recipes", &err);
     } else {
         (void)snprintf(sentence, sizeof sentence, "%zu can be built", book->n);
-        say(doctor, book->n > 0 ? VERDICT_OK : VERDICT_PROBLEM, "recipes", sentence);
+        say(doctor, book->n > 0 ? VERDICT_OK : VERDICT_NOTE, "recipes", sentence);
     }
     recipe_report_done(&findings);
 }

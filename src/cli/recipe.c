@@ -90,7 +90,8 @@ static int list_or_show(const struct cli *cli, const char *name)
     for (size_t i = 0; i < findings.n; i++)
         fprintf(stderr, "precis: %.*s\n", STR_ARG(findings.findings[i].message));
     for (size_t i = 0; i < app.recipes.n_left_out; i++)
-        fprintf(stderr, "precis: left out: %.*s\n", STR_ARG(app.recipes.left_out[i]));
+        fprintf(stderr, "precis: left out: %.*s; name it in precis.yaml, or try `precis init --demo`\n",
+                STR_ARG(app.recipes.left_out[i]));
     int exit_code = EXIT_DONE;
     if (r < 0)
         exit_code = cli_fail(cli, &err);

@@ -56,14 +56,25 @@ static int start(const struct app *app, const char *listen, struct server **ret_
 static void greet(const struct app *app, const struct server *server)
 {
     const char *address = server_address(server);
+    const struct recipe_book *book = &app->recipes;
     fprintf(stderr,
             "precis " PRECIS_VERSION " listens on http://%s\n"
             "  store    %s\n"
-            "  recipes  %zu\n"
-            "  try      curl -s -H 'Content-Type: application/json' -d "
-            "'{\"recipe\":\"assistant\",\"params\":{\"user_id\":\"demo\"},"
-            "\"query\":\"What is on today?\"}' http://%s/v1/context\n",
-            address, app->config.store_url, app->recipes.n, address);
+            "  recipes  %zu\n",
+            address, app->config.store_url, book->n);
+    for (size_t i = 0; i < book->n_left_out; i++)
+        fprintf(stderr, "  left out %.*s\n", STR_ARG(book->left_out[i]));
+    if (recipe_book_find(book, STR_LIT("assistant")))
+        fprintf(stderr,
+                "  try      curl -s -H 'Content-Type: application/json' -d "
+                "'{\"recipe\":\"assistant\",\"params\":{\"user_id\":\"demo\"},"
+                "\"query\":\"What is on today?\"}' http://%s/v1/context\n",
+                address);
+    else
+        fprintf(stderr,
+                "  try      curl -s -H 'Content-Type: application/json' -d "
+                "'{\"content\":\"The bins go out on Thursday.\"}' http://%s/memory/add\n",
+                address);
 }
 
 static int serve_run(struct cli *cli, int argc, char **argv)

@@ -136,6 +136,16 @@ def case_doctor_says_what_is_wrong(world):
     assert [v["subject"] for v in verdicts if v["verdict"] == "problem"] == ["shop"], verdicts
 
 
+def case_recipe_without_its_connections_is_left_out_with_the_reason(world):
+    world.run("init")
+    for command in (["recipe", "list"], ["doctor"]):
+        out, err = world.run(*command)
+        assert "assistant.yaml: unknown connection 'main'" in out + err and "init --demo" in out + err, out + err
+    assert "unknown connection 'main'" in world.run("build", "--recipe", "assistant", expect=1)[1]
+    world.run("init", "--demo")
+    assert world.run("recipe", "list")[0].startswith("assistant")
+
+
 def case_store_is_its_owners_alone(world):
     world.run("init", "--data", "d")
     assert stat.S_IMODE(os.stat(world.path("d")).st_mode) == 0o700

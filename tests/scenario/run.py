@@ -11,6 +11,7 @@ A file is a row of blocks with an empty line between them, each beginning with o
     key NAME SCOPES [TENANT]      makes a key; the server may be running
     as NAME | as nobody           the requests that follow carry that key
     sql FILE STATEMENT            runs a statement on a database in the data folder
+    write FILE TEXT               writes a file in the data folder
     kill | stop                   ends the server, at once (-9) or in good order; it starts again with the next request
     METHOD TARGET                 a request: header lines, then its body, then what must hold:
 
@@ -189,6 +190,10 @@ class Scenario:
             with database:
                 database.execute(statement)
             database.close()
+        elif word == "write":
+            name, _, text = rest.partition(" ")
+            with open(os.path.join(self.server.data, name), "w", encoding="utf-8") as file:
+                file.write(text)
         elif word == "kill":
             self.server.end(signal.SIGKILL)
         elif word == "stop":

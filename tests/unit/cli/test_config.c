@@ -35,10 +35,7 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_int_equal(load(NULL, no_environment, &config, NULL), 0);
     assert_string_equal(config.listen, "127.0.0.1:8080");
     assert_string_equal(config.store_url, "sqlite:precis-data/precis.db");
-    assert_int_equal(config.n_connections, 2);
-    assert_string_equal(config.connections[0].name, "main");
-    assert_string_equal(config.connections[0].url, "sqlite:precis-data/main.db");
-    assert_string_equal(config.connections[1].url, "sqlite:precis-data/series.db");
+    assert_int_equal(config.n_connections, 0);
     assert_int_equal(config.cache_ttl_us, -1);
     assert_string_equal(config.keyless, "auto");
     config_done(&config);
