@@ -208,19 +208,30 @@ static void set_defaults(struct recipe_section *section)
     section->order = is_conversation ? ORDER_REVERSED : ORDER_RANKED;
 }
 
-/* As load_map, but keys may also be settings of the step's kind. Without a kind nobody knows which are. */
+static size_t add_settings(const struct source_ops *ops, const char **known, size_t n, size_t max)
+{
+    for (size_t i = 0; ops->settings && ops->settings[i].name && n < max; i++)
+        known[n++] = ops->settings[i].name;
+    return n;
+}
+
+/* As load_map, but keys may also be settings of the step's kind: of any kind, while nobody knows which it is.
+ */
 static void load_keys(struct load *load, const struct yaml_node *map, const struct load_key *keys,
                       struct reading *reading)
 {
-    const struct source_setting *settings = reading->step->ops ? reading->step->ops->settings : NULL;
+    const struct source_ops *const *kinds = source_kinds();
     const char *known[128];
+    const size_t max = sizeof known / sizeof *known;
     size_t n_keys = 0;
     size_t n = 0;
 
     for (; keys[n_keys].name; n_keys++)
         known[n++] = keys[n_keys].name;
-    for (size_t i = 0; settings && settings[i].name && n < 128; i++)
-        known[n++] = settings[i].name;
+    if (reading->step->ops)
+        n = add_settings(reading->step->ops, known, n, max);
+    for (size_t i = 0; !reading->step->ops && kinds[i]; i++)
+        n = add_settings(kinds[i], known, n, max);
     for (size_t i = 0; i < map->n; i++) {
         size_t k = 0;
 
@@ -228,7 +239,7 @@ static void load_keys(struct load *load, const struct yaml_node *map, const stru
             k++;
         if (k < n_keys)
             keys[k].read(load, map->items[i], reading);
-        else if (k == n && reading->step->ops)
+        else if (k == n)
             load_complain_unknown(load, map->keys[i].line, map->keys[i].column, "key", map->keys[i].name,
                                   known, n);
     }

@@ -303,7 +303,8 @@ static void every_mistake_of_a_file_is_found_in_one_run(void **state)
         "    query: SELECT 1\n"
         "  - name: t\n"
         "    from: mian\n"
-        "    whatever: kinds are unknown here\n",
+        "    query: some kind takes this\n"
+        "    whatever: no kind does\n",
         "1:9: a recipe's name is 1 to 64 small letters, digits, - and _, not 'Bad Name'\n"
         "2:1: unknown key 'abuot'; did you mean 'about'?\n"
         "4:3: a parameter's name is a letter or _ followed by letters, digits and _, not 'a-b'\n"
@@ -318,7 +319,9 @@ static void every_mistake_of_a_file_is_found_in_one_run(void **state)
         "13:10: unknown key 'tll'; did you mean 'ttl'?\n"
         "14:7: 'zone' must name a parameter or a column that holds a time zone, such as user.timezone\n"
         "16:11: 's' needs 'from': a connection or a built-in kind\n"
-        "20:11: unknown connection 'mian'; did you mean 'main'?\n");
+        "17:5: unknown key 'form'; did you mean 'from'?\n"
+        "20:11: unknown connection 'mian'; did you mean 'main'?\n"
+        "22:5: unknown key 'whatever'\n");
 }
 
 static void every_mistake_of_a_section_has_its_place(void **state)
@@ -423,6 +426,9 @@ static void a_file_that_is_no_recipe_is_told_so(void **state)
     expect_findings("[1, 2]", "1:1: a recipe is a map of keys, not a list\n");
     expect_findings("", "1:1: the key 'recipe' with the recipe's name is missing\n"
                         "1:1: the key 'sections' is missing: a recipe needs at least one section\n");
+    expect_findings("recipe: r\nsections:\n  - name: a\n    frm: main\n    query: SELECT 1\n    depth: 2\n",
+                    "3:11: 'a' needs 'from': a connection or a built-in kind\n"
+                    "4:5: unknown key 'frm'; did you mean 'from'?\n");
     expect_findings("recipe: r\nsections: []\n", "2:11: a recipe needs at least one section\n");
     expect_findings("recipe: r\nsections: 5\n", "2:11: 'sections' must be a list, not a text\n");
     expect_findings("recipe: r\nsections:\n", "2:10: 'sections' must be a list, but nothing stands here\n");
