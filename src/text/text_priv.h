@@ -7,7 +7,7 @@
 
 #include "text/tokens.h"
 
-extern const struct tokenizer tokenizer_approx;
+extern const struct tokenizer tokenizer_approx, tokenizer_cl100k, tokenizer_o200k;
 
 /* word: folded. */
 bool stop_words_has_english(struct str word);

@@ -6,7 +6,8 @@
 
 #include "text/text_priv.h"
 
-static const struct tokenizer *const tokenizers[] = {&tokenizer_approx, NULL};
+static const struct tokenizer *const tokenizers[] = {&tokenizer_o200k, &tokenizer_cl100k, &tokenizer_approx,
+                                                     NULL};
 
 const struct tokenizer *const *tokenizer_all(void)
 {

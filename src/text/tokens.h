@@ -2,6 +2,10 @@
  *
  * How many tokens a text costs. Tokenizers stand in one table by name.
  *
+ * `o200k_base` and `cl100k_base` count as the models' own tokenizers do, on any input; names of special
+ * tokens are ordinary text, and each malformed sequence counts as one U+FFFD (the longest beginning of a
+ * character is one sequence, as in the Encoding Standard).
+ *
  * `approx` needs no vocabulary. Its count is the sum over the characters, rounded up once:
  *     1/4  ASCII letter, digit or space
  *     1/2  other ASCII; U+0080..U+1FFF (most alphabets)
@@ -17,8 +21,12 @@
 struct tokenizer {
     const char *name;
     /* Tokens of the whole text, exactly as this tokenizer defines them. Linear, allocates nothing,
-     * thread-safe. For any texts a and b: count(ab) <= count(a) + count(b) + seam_tokens. */
+     * thread-safe. */
     int64_t (*count)(struct str text);
+    /* What joining two texts may cost: count(ab) <= count(a) + count(b) + seam_tokens. Always so for approx.
+     * For the others the sum is exact where a ends in a line feed and b begins with neither white space nor a
+     * slash; elsewhere a few tokens are usual and the bound holds for texts as they are found, but no number
+     * holds for all: what matters to a budget is counted again as a whole. */
     int seam_tokens;
 };
 

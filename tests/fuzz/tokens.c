@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes as text for the exact tokenizers: pieces cover the text, both ways to count a piece agree, lines
+ * add up, malformed bytes count as what replaces them.
+ */
+#include "text/tokens.h"
+#include "core/buf.h"
+#include "text/bpe.h"
+#include "text/pieces.h"
+
+#include <assert.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_piece(const struct bpe *bpe, const uint8_t *data, size_t size)
+{
+    struct bpe_run run;
+    if (size == 0 || size > BPE_PIECE_BYTES)
+        return;
+    bpe_run_init(&run, bpe);
+    bpe_run_add(&run, data, size / 3);
+    bpe_run_add(&run, data + size / 3, size - size / 3);
+    int64_t n = bpe_count(bpe, data, size);
+    assert(n > 0 && n <= (int64_t)size);
+    assert(n == bpe_run_end(&run));
+}
+
+static void check_pieces(struct str text)
+{
+    for (size_t pos = 0, end; pos < text.len; pos = end) {
+        end = cl100k_piece_end(text, pos);
+        assert(end > pos && end <= text.len);
+    }
+    for (size_t pos = 0, end; pos < text.len; pos = end) {
+        end = o200k_piece_end(text, pos);
+        assert(end > pos && end <= text.len);
+    }
+}
+
+/* The text with its malformed sequences replaced. */
+static void append_replaced(struct buf *buf, struct str text)
+{
+    for (size_t pos = 0, end; pos < text.len; pos = end) {
+        bool is_malformed;
+        end = piece_char_end(text, pos, &is_malformed);
+        if (is_malformed)
+            buf_append_text(buf, "\xEF\xBF\xBD");
+        else
+            buf_append(buf, text.ptr + pos, end - pos);
+    }
+}
+
+static void check_tokenizer(const struct tokenizer *tokenizer, struct str front, struct str back)
+{
+    struct buf buf;
+    buf_init(&buf, SIZE_MAX / 2);
+    buf_append_str(&buf, front);
+    buf_append_text(&buf, "\n");
+    int64_t first = tokenizer->count(buf_str(&buf));
+    buf_append_text(&buf, "#");
+    buf_append_str(&buf, back);
+    int64_t second = tokenizer->count(str_slice(buf_str(&buf), front.len + 1, SIZE_MAX));
+    assert(tokenizer->count(buf_str(&buf)) == first + second);
+    buf_clear(&buf);
+    append_replaced(&buf, back);
+    assert(tokenizer->count(buf_str(&buf)) == tokenizer->count(back));
+    buf_done(&buf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str text = {(const char *)data, size};
+    size_t at = size ? data[0] % (size + 1) : 0;
+    check_piece(&bpe_cl100k, data, size);
+    check_piece(&bpe_o200k, data, size);
+    check_pieces(text);
+    check_tokenizer(tokenizer_find(STR_LIT("cl100k_base")), str_slice(text, 0, at),
+                    str_slice(text, at, size));
+    check_tokenizer(tokenizer_find(STR_LIT("o200k_base")), str_slice(text, 0, at), str_slice(text, at, size));
+    return 0;
+}
