@@ -107,6 +107,19 @@ static void read_item(struct load *load, const struct yaml_node *node, void *tar
         reading->section->item = load_template(load, node, &names);
 }
 
+/* What the kind's rows look like where the recipe does not say: their ids and scores would only cost tokens.
+ */
+static const struct template *default_item(struct load *load, const struct yaml_node *section,
+                                           const struct reading *reading)
+{
+    struct yaml_node node = {.kind = YAML_SCALAR, .line = section->line, .column = section->column};
+    struct names names = reading->names;
+
+    names.mode = NAMES_ROW;
+    node.text = str_of(reading->step->ops->item);
+    return load_template(load, &node, &names);
+}
+
 static void read_empty(struct load *load, const struct yaml_node *node, void *target)
 {
     struct reading *reading = target;
@@ -265,6 +278,8 @@ static void load_step(struct load *load, const struct yaml_node *node, size_t id
     if (section)
         set_defaults(section);
     load_keys(load, node, section ? section_keys : resolve_keys, &reading);
+    if (section && !section->item && step->ops && step->ops->item)
+        section->item = default_item(load, node, &reading);
     if (step->ops)
         load_settings(load, node, step, &reading.names);
 }

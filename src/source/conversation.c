@@ -57,5 +57,6 @@ static int on_run(const struct source_env *env, void *state, const struct source
 const struct source_ops source_conversation = {
     .kind = "conversation",
     .settings = settings,
+    .item = "{role|capitalize}: {content}",
     .on_run = on_run,
 };

@@ -222,5 +222,6 @@ static int on_run(const struct source_env *env, void *state, const struct source
 const struct source_ops source_files = {
     .kind = "files",
     .settings = settings,
+    .item = "{path}:\n{content}",
     .on_run = on_run,
 };

@@ -228,5 +228,6 @@ static int on_run(const struct source_env *env, void *state, const struct source
 const struct source_ops source_memory = {
     .kind = "memory",
     .settings = settings,
+    .item = "- {content}",
     .on_run = on_run,
 };

@@ -115,5 +115,6 @@ static int on_run(const struct source_env *env, void *state, const struct source
 const struct source_ops source_preferences = {
     .kind = "preferences",
     .settings = settings,
+    .item = "- {key}: {value}",
     .on_run = on_run,
 };

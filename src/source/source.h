@@ -89,6 +89,7 @@ struct source_ops {
     const char *kind;           /* "sql"; for built-in kinds also what `from:` says */
     const char *const *schemes; /* URL schemes served, ended by NULL; NULL: built in, needs no connection */
     const struct source_setting *settings;
+    const char *item; /* the template of a row where a recipe gives none; NULL: its columns as they are */
     /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could
      * wait. *ret_state is the kind's own. NULL if the kind has no state. */
     int (*on_open)(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr);
