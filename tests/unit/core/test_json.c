@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 #define MAX_DEPTH 8
 

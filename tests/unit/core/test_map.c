@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 static struct str key_of(int number, char *text)
 {

@@ -5,7 +5,7 @@
  */
 #include "memory_fixture.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 /* Runs the call with the n-th allocation refused, for every n until none is; between two calls `check` tells
  * whether the call that returned `err` left things as it said. */

@@ -5,7 +5,7 @@
  */
 #include "net/loop.h"
 
-#include "fail_mem.h"
+#include "../fail_mem.h"
 
 #include <poll.h>
 #include <sched.h>

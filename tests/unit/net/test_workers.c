@@ -4,7 +4,7 @@
  */
 #include "net/workers.h"
 
-#include "fail_mem.h"
+#include "../fail_mem.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -5,7 +5,7 @@
  */
 #include "recipe_fixture.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 static const char good[] =
     "recipe: r\nparams: { p: { type: list, default: [x] }, c: { choices: [a] } }\n"

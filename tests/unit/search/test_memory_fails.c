@@ -5,7 +5,7 @@
  */
 #include "search_fixture.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 static void change_rows(struct rows *rows)
 {

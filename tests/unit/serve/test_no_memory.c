@@ -3,7 +3,7 @@
  * Every allocation of a request is made to fail in turn: the client gets the right answer, a clean 503, or a
  * closed connection, and the next request is served as if nothing had been.
  */
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 #include "serve_fixture.h"
 
 #include "core/log.h"

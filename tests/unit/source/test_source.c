@@ -4,7 +4,7 @@
  */
 #include "source/source.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 #include "world.h"
 
 static void kinds_are_found_by_name_and_scheme(void **state)

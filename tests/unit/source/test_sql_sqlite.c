@@ -6,7 +6,7 @@
 #include "source/source.h"
 #include "store/sqlite_setup.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 #include "world.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 #define FIXTURE_PARENT "/dev/shm" /* thousands of commits, and none has to outlive the power */
 #include "store_fixture.h"
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../net/fail_mem.h"
+#include "../fail_mem.h"
 
 static int append_term(struct str term, uint32_t position, void *arg)
 {
