@@ -25,6 +25,8 @@
 
 #define COLUMNS "id, name, tenant, scopes, created_at, expires_at, revoked_at"
 
+#define NOT_VALID "the key is not valid" /* for every reason */
+
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* ---- secrets ---- */
@@ -187,38 +189,54 @@ static int find_key(struct store_txn *txn, void *arg, struct err_info *reterr)
                        finding, reterr);
 }
 
+/* Hands a key over that was found by its secret, if it is valid now. */
+static int admit_key(const struct memory *memory, const struct api_key *key, const struct arena *arena,
+                     struct api_key *ret_key, struct err_info *reterr)
+{
+    int64_t now_us = clock_wall_us(memory->clock);
+
+    if (arena_error(arena) < 0)
+        return err_set(reterr, arena_error(arena), "out of memory checking a key");
+    if (key->revoked_us != 0 || (key->expires_us != 0 && key->expires_us <= now_us))
+        return err_set(reterr, ERR_DENIED, NOT_VALID);
+    *ret_key = *key;
+    return 0;
+}
+
+int api_key_peek(struct memory *memory, struct str secret, struct arena *arena, struct api_key *ret_key,
+                 struct err_info *reterr)
+{
+    unsigned char hash[KEY_HASH_BYTES];
+    struct api_key key;
+
+    hash_secret(secret, hash);
+    if (!key_cache_get(memory->keys, hash, api_key_version(memory), arena, &key))
+        return 1;
+    return admit_key(memory, &key, arena, ret_key, reterr);
+}
+
 int api_key_check(struct memory *memory, struct str secret, struct arena *arena, struct api_key *ret_key,
                   struct err_info *reterr)
 {
     uint64_t version = api_key_version(memory); /* before reading: a change meanwhile makes the entry old */
-    int64_t now_us = clock_wall_us(memory->clock);
     struct finding finding = {.arena = arena};
     unsigned char hash[KEY_HASH_BYTES];
     char hex[HASH_HEX_CHARS + 1];
-    bool is_formed = is_well_formed(secret), is_valid;
+    bool is_formed = is_well_formed(secret);
+    int r = api_key_peek(memory, secret, arena, ret_key, reterr);
 
-    hash_secret(secret, hash);
+    if (r != 1)
+        return r;
     /* An ill-formed secret takes the same way, so that the time does not tell the reasons apart. */
-    if (!key_cache_get(memory->keys, hash, version, arena, &finding.key)) {
-        int r;
-
-        finding.hash = print_hash(hash, hex);
-        r = store_read(memory->store, find_key, &finding, reterr);
-        if (r < 0)
-            return r;
-        if (finding.is_found)
-            key_cache_put(memory->keys, hash, version, &finding.key);
-    } else {
-        finding.is_found = true;
-    }
-    if (arena_error(arena) < 0)
-        return err_set(reterr, arena_error(arena), "out of memory checking a key");
-    is_valid = is_formed && finding.is_found && finding.key.revoked_us == 0 &&
-               (finding.key.expires_us == 0 || finding.key.expires_us > now_us);
-    if (!is_valid)
-        return err_set(reterr, ERR_DENIED, "the key is not valid");
-    *ret_key = finding.key;
-    return 0;
+    hash_secret(secret, hash);
+    finding.hash = print_hash(hash, hex);
+    r = store_read(memory->store, find_key, &finding, reterr);
+    if (r < 0)
+        return r;
+    if (!is_formed || !finding.is_found)
+        return err_set(reterr, ERR_DENIED, NOT_VALID);
+    key_cache_put(memory->keys, hash, version, &finding.key);
+    return admit_key(memory, &finding.key, arena, ret_key, reterr);
 }
 
 /* ---- listing and revoking ---- */

@@ -171,6 +171,10 @@ int api_key_create(struct memory *memory, const struct api_key *key, struct aren
  * reason. */
 int api_key_check(struct memory *memory, struct str secret, struct arena *arena, struct api_key *ret_key,
                   struct err_info *reterr);
+/* The same without waiting, for a key that was checked before and no key has changed since; 1 when only
+ * api_key_check can tell. */
+int api_key_peek(struct memory *memory, struct str secret, struct arena *arena, struct api_key *ret_key,
+                 struct err_info *reterr);
 int api_key_list(struct memory *memory, struct arena *arena, struct api_key **ret_keys, size_t *ret_n,
                  struct err_info *reterr);
 int api_key_revoke(struct memory *memory, struct str id, struct err_info *reterr); /* 1 when there is none */

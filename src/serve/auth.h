@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is calling. The tenant comes from the key and from nowhere else. Checked keys are remembered by a keyed
- * digest (never the secret itself) until any key changes, so that the front threads need not ask the store
- * for every request.
+ * Who is calling. The tenant comes from the key and from nowhere else.
  */
 #ifndef PRECIS_SERVE_AUTH_H
 #define PRECIS_SERVE_AUTH_H
@@ -13,17 +11,12 @@
 #include "memory/memory.h"
 #include "serve/serve.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-
-#define AUTH_DIGEST_BYTES 32
 
 struct caller {
     struct str tenant; /* in the request's arena, or static */
     int scopes;        /* KEY_... bits */
 };
-
-struct auth_entry;
 
 struct auth {
     struct memory *memory;
@@ -32,15 +25,10 @@ struct auth {
     bool is_loopback;
     /* api_key_version shifted left by one, with bit 0: some key exists; UINT64_MAX: not asked yet */
     _Atomic uint64_t known;
-    pthread_mutex_t lock; /* guards the entries */
-    struct auth_entry *entries;
-    uint64_t entries_version;
-    unsigned char digest_key[AUTH_DIGEST_BYTES];
 };
 
-int auth_init(struct auth *auth, struct memory *memory, const struct clock *clock, enum serve_keyless keyless,
-              bool is_loopback, struct err_info *reterr);
-void auth_done(struct auth *auth);
+void auth_init(struct auth *auth, struct memory *memory, const struct clock *clock,
+               enum serve_keyless keyless, bool is_loopback);
 
 /* "Bearer SECRET" gives the secret; false for anything else. */
 bool auth_bearer(struct str authorization, struct str *ret_secret);

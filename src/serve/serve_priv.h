@@ -18,6 +18,7 @@
 #include "serve/serve.h"
 #include "serve/uri.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct MHD_Connection;

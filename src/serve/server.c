@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starting and stopping. What a server owns is made in one order and ended in the other: socket, auth,
- * metrics, health, reaper, workers, front threads. A stop first lets what is under way finish, then takes the
+ * Starting and stopping. What a server owns is made in one order and ended in the other: socket, metrics,
+ * health, reaper, workers, front threads. A stop first lets what is under way finish, then takes the
  * workers away, then the front.
  */
 #include "core/mem.h"
@@ -88,9 +88,6 @@ static int start_parts(struct server *server, struct err_info *reterr)
 
     int rc = open_socket(server, reterr);
     if (rc == 0)
-        rc = auth_init(&server->auth, options->memory, options->clock, options->keyless, server->is_loopback,
-                       reterr);
-    if (rc == 0)
         rc = metrics_new(options->recipes, options->clock, &server->metrics, reterr);
     if (rc == 0)
         rc = health_new(options->n_connections, &server->health, reterr);
@@ -100,6 +97,7 @@ static int start_parts(struct server *server, struct err_info *reterr)
         rc = workers_new("serve", options->n_workers, MAX_QUEUED, &server->workers, reterr);
     if (rc < 0)
         return rc;
+    auth_init(&server->auth, options->memory, options->clock, options->keyless, server->is_loopback);
     build_engine_observe(options->engine, metrics_section, server->metrics);
     return http_start(server, reterr);
 }
@@ -178,7 +176,6 @@ struct server *server_stop(struct server *server, int drain_ms)
     server->reaper = reaper_free(server->reaper);
     server->health = health_free(server->health);
     server->metrics = metrics_free(server->metrics);
-    auth_done(&server->auth);
     pthread_cond_destroy(&server->drained);
     pthread_mutex_destroy(&server->drain_lock);
     pthread_mutex_destroy(&server->hand_over_lock);

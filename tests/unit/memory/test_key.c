@@ -106,6 +106,25 @@ static void revoked_key_ends_at_once_though_it_was_cached(void **state)
     assert_int_equal(check(fixture, other.secret, &key), 0);
 }
 
+static void peek_knows_what_was_checked_until_a_key_changes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct made made = create_good(fixture, "ci", START_US + 10 * US_PER_SEC);
+    struct api_key key = {0};
+
+    assert_int_equal(api_key_peek(fixture->memory, made.secret, &fixture->arena, &key, NULL), 1);
+    assert_int_equal(check(fixture, made.secret, &key), 0);
+    key = (struct api_key){0};
+    assert_int_equal(api_key_peek(fixture->memory, made.secret, &fixture->arena, &key, NULL), 0);
+    assert_true(str_is(key.tenant, "acme"));
+    assert_int_equal(api_key_peek(fixture->memory, STR_LIT("pk_x"), &fixture->arena, &key, NULL), 1);
+    create_good(fixture, "another", 0);
+    assert_int_equal(api_key_peek(fixture->memory, made.secret, &fixture->arena, &key, NULL), 1);
+    assert_int_equal(check(fixture, made.secret, &key), 0);
+    clock_manual_advance(&fixture->clock, 10 * US_PER_SEC);
+    assert_int_equal(api_key_peek(fixture->memory, made.secret, &fixture->arena, &key, NULL), ERR_DENIED);
+}
+
 static void cached_key_expires_at_its_hour(void **state)
 {
     struct fixture *fixture = *state;
@@ -233,6 +252,7 @@ int main(void)
         FIXTURE_TEST(secrets_differ),
         FIXTURE_TEST(every_wrong_secret_is_denied_in_the_same_words),
         FIXTURE_TEST(revoked_key_ends_at_once_though_it_was_cached),
+        FIXTURE_TEST(peek_knows_what_was_checked_until_a_key_changes),
         FIXTURE_TEST(cached_key_expires_at_its_hour),
         FIXTURE_TEST(more_keys_than_the_cache_holds_all_work),
         FIXTURE_TEST(revoking_again_keeps_the_first_hour),
