@@ -5,6 +5,7 @@
  */
 #include "build/build.h"
 
+#include "core/reach.h"
 #include "core/utf8.h"
 
 #include <stdio.h>
@@ -70,34 +71,6 @@ static int on_recipe(struct reader *reader, const struct json *value, struct err
     return read_text("recipe", value, 256, &reader->request->recipe, reterr);
 }
 
-static struct value value_of_json(const struct json *node, struct arena *arena)
-{
-    switch (json_kind_of(node)) {
-    case JSON_KIND_BOOL:
-        return value_bool(json_bool_of(node));
-    case JSON_KIND_INT:
-        return value_int(json_int_of(node));
-    case JSON_KIND_REAL:
-        return value_real(json_real_of(node));
-    case JSON_KIND_TEXT:
-        return value_text(json_text_of(node));
-    case JSON_KIND_ARRAY:
-    case JSON_KIND_OBJECT: {
-        struct buf buf;
-        buf_init(&buf, BUILD_MAX_PARAM_BYTES);
-        json_print(node, &buf);
-        struct value value = value_json(arena_copy(arena, buf_str(&buf)));
-        if (buf_error(&buf) && !arena->err)
-            arena->err = buf_error(&buf);
-        buf_done(&buf);
-        return value;
-    }
-    case JSON_KIND_NULL:
-        break;
-    }
-    return value_null();
-}
-
 static int on_params(struct reader *reader, const struct json *value, struct err_info *reterr)
 {
     if (json_kind_of(value) != JSON_KIND_OBJECT)
@@ -110,7 +83,7 @@ static int on_params(struct reader *reader, const struct json *value, struct err
     const struct json *param;
     while (json_next_member(value, &pos, &name, &param)) {
         fields[n].name = name;
-        fields[n].value = value_of_json(param, reader->arena);
+        fields[n].value = value_of_json(param, BUILD_MAX_PARAM_BYTES, reader->arena);
         if (arena_error(reader->arena)) {
             char field[ERR_FIELD_SIZE];
             (void)snprintf(field, sizeof field, "params.%.*s", STR_ARG(utf8_prefix(name, 64)));

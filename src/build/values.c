@@ -6,67 +6,15 @@
  */
 #include "build/build_priv.h"
 
+#include "core/reach.h"
+
 #include <math.h>
-#include <stdio.h>
 
-#define PATH_MAX_DEPTH 32
-
-static void latch(struct arena *arena, int err)
+/* "summary", "hours.0.open" inside a column. */
+static struct value value_in_json(const struct value *column, struct str path, struct arena *arena)
 {
-    if (err && !arena->err)
-        arena->err = err;
-}
-
-static struct value value_of_node(const struct json *node, struct arena *arena)
-{
-    switch (json_kind_of(node)) {
-    case JSON_KIND_BOOL:
-        return value_bool(json_bool_of(node));
-    case JSON_KIND_INT:
-        return value_int(json_int_of(node));
-    case JSON_KIND_REAL:
-        return value_real(json_real_of(node));
-    case JSON_KIND_TEXT:
-        return value_text(arena_copy(arena, json_text_of(node)));
-    case JSON_KIND_ARRAY:
-    case JSON_KIND_OBJECT: {
-        struct buf buf;
-        buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
-        json_print(node, &buf);
-        struct value value = value_json(arena_copy(arena, buf_str(&buf)));
-        latch(arena, buf_error(&buf));
-        buf_done(&buf);
-        return value;
-    }
-    case JSON_KIND_NULL:
-        break;
-    }
-    return value_null();
-}
-
-/* "summary", "hours.0.open": members by name, elements by number. */
-static struct value value_in_json(struct str text, struct str path, struct arena *arena)
-{
-    struct json *root;
-    int rc = json_parse(text, PATH_MAX_DEPTH, &root, NULL);
-    if (rc < 0) {
-        latch(arena, rc == ERR_NOMEM ? rc : 0); /* other text is no JSON, and has no members */
-        return value_null();
-    }
-    const struct json *node = root;
-    struct str part;
-    while (node && str_next_part(&path, '.', &part)) {
-        char name[128];
-        int64_t idx;
-        if (json_kind_of(node) == JSON_KIND_ARRAY) {
-            bool is_in = str_to_int(part, &idx) == 0 && idx >= 0 && (uint64_t)idx < json_count(node);
-            node = is_in ? json_at(node, (size_t)idx) : NULL;
-            continue;
-        }
-        (void)snprintf(name, sizeof name, "%.*s", STR_ARG(part));
-        node = part.len < sizeof name ? json_member(node, name) : NULL;
-    }
-    struct value value = node ? value_of_node(node, arena) : value_null();
+    struct json *root = value_parse_json(column, arena);
+    struct value value = value_of_json(json_reach(root, path), SOURCE_MAX_RESULT_BYTES, arena);
     json_free(root);
     return value;
 }
@@ -91,7 +39,7 @@ struct value build_column_value(const struct source_result *result, const struct
             continue;
         const struct value *column = column_find(result, row, str_slice(name, 0, dot));
         if (column && (column->type == VALUE_JSON || column->type == VALUE_TEXT))
-            return value_in_json(column->text, str_slice(name, dot + 1, name.len), arena);
+            return value_in_json(column, str_slice(name, dot + 1, name.len), arena);
     }
     return value_null();
 }
@@ -108,11 +56,7 @@ static struct value column_list(const struct source_result *result, struct str c
         value_print_json(build_column_value(result, &result->rows[i], column, arena), &buf);
     }
     buf_append_byte(&buf, ']');
-    struct value value = value_json(arena_copy(arena, buf_str(&buf)));
-    if (buf_error(&buf) && !arena->err)
-        arena->err = buf_error(&buf);
-    buf_done(&buf);
-    return value;
+    return value_json(buf_into_arena(&buf, arena));
 }
 
 static struct value step_value(const struct build *build, const struct recipe_ref *ref, struct arena *arena)
@@ -210,10 +154,7 @@ static struct value render_setting(const struct build_names *names, const struct
     struct buf buf;
     buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
     template_render(template, &scope, arena, &buf);
-    struct value value = value_text(arena_copy(arena, buf_str(&buf)));
-    latch(arena, buf_error(&buf));
-    buf_done(&buf);
-    return value;
+    return value_text(buf_into_arena(&buf, arena));
 }
 
 int build_settings_fill(const struct build_names *names, const struct recipe_step *step, struct arena *arena,
@@ -248,5 +189,5 @@ void build_zone_load(struct build *build)
     /* A zone that nobody knows leaves UTC, which the printed offsets say. */
     if (value.type == VALUE_TEXT && value.text.len > 0 &&
         zone_new(value.text, &build->zone, NULL) == ERR_NOMEM)
-        latch(&build->arena, ERR_NOMEM);
+        build->arena.err = build->arena.err ? build->arena.err : ERR_NOMEM;
 }

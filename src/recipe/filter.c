@@ -113,7 +113,7 @@ static struct value filter_one_line(const struct filter_call *call)
 
 static void print_node(const struct json *node, struct arena *arena, struct buf *buf)
 {
-    value_print(value_of_json(node, arena), buf);
+    value_print(value_of_json(node, FILTER_MAX_TEXT_BYTES, arena), buf);
 }
 
 static struct value filter_join(const struct filter_call *call)

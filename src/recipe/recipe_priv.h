@@ -7,6 +7,7 @@
 #define PRECIS_RECIPE_RECIPE_PRIV_H
 
 #include "core/json.h"
+#include "core/reach.h"
 #include "core/yaml.h"
 #include "recipe/recipe.h"
 
@@ -47,20 +48,6 @@ bool ref_name_is_plain(struct str name);
 size_t ref_step_find(const struct recipe *recipe, struct str name);
 /* Appends "; did you mean 'x'?" when one of the names is near. */
 void append_nearest(struct buf *buf, struct str name, const char *const *names, size_t n);
-
-/* ---- reach.c: JSON inside values ---- */
-
-/* The tree of a value that is JSON, or text that is a JSON object or array; NULL for all others, and for want
- * of memory, which the arena latches. Free with json_free. */
-struct json *value_parse_json(const struct value *value, struct arena *arena);
-/* A node as a value whose text lives in the arena; VALUE_NULL on failure (the arena latches). */
-struct value value_of_json(const struct json *node, struct arena *arena);
-/* The node at a dotted path below `node`, or NULL. */
-const struct json *json_reach(const struct json *node, struct str path);
-/* NULL, empty text, and JSON that is null, an empty list or an empty object. */
-bool value_is_absent(const struct value *value);
-/* Takes what was written into buf over into the arena; buf ends, its error latches in the arena. */
-struct str buf_into_arena(struct buf *buf, struct arena *arena);
 
 /* ---- filter.c, filter_time.c, filter_number.c ---- */
 

@@ -37,12 +37,13 @@ static const struct value *find_value(struct renderer *renderer, const struct re
         const struct json *node;
 
         if (str_is(path, "it"))
-            return keep_value(renderer, value_of_json(frame->element, renderer->scratch));
+            return keep_value(renderer,
+                              value_of_json(frame->element, FILTER_MAX_TEXT_BYTES, renderer->scratch));
         if (str_starts_with(path, STR_LIT("it.")))
             path = str_slice(path, 3, SIZE_MAX);
         node = json_reach(frame->element, path);
         if (node)
-            return keep_value(renderer, value_of_json(node, renderer->scratch));
+            return keep_value(renderer, value_of_json(node, FILTER_MAX_TEXT_BYTES, renderer->scratch));
     }
     return renderer->scope->lookup ? renderer->scope->lookup(renderer->scope->owner, ref, renderer->scratch)
                                    : NULL;

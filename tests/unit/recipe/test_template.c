@@ -31,7 +31,8 @@ static const struct value *lookup(void *owner, const struct recipe_ref *ref, str
 
         if (!dot)
             return column;
-        *value = value_of_json(json_reach(root, str_slice(ref->column, head.len + 1, SIZE_MAX)), scratch);
+        *value = value_of_json(json_reach(root, str_slice(ref->column, head.len + 1, SIZE_MAX)),
+                               FILTER_MAX_TEXT_BYTES, scratch);
         json_free(root);
         return value;
     }

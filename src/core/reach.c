@@ -3,7 +3,7 @@
  * JSON inside values: dotted names that reach into it, and nodes as values. A column whose text is an object
  * or array counts as JSON, because SQLite has no type for it.
  */
-#include "recipe/recipe_priv.h"
+#include "core/reach.h"
 
 #define REACH_MAX_DEPTH 32
 
@@ -34,7 +34,7 @@ struct str buf_into_arena(struct buf *buf, struct arena *arena)
     return text;
 }
 
-struct value value_of_json(const struct json *node, struct arena *arena)
+struct value value_of_json(const struct json *node, size_t max_bytes, struct arena *arena)
 {
     struct buf buf;
 
@@ -53,7 +53,7 @@ struct value value_of_json(const struct json *node, struct arena *arena)
     case JSON_KIND_OBJECT:
         break;
     }
-    buf_init(&buf, FILTER_MAX_TEXT_BYTES);
+    buf_init(&buf, max_bytes);
     json_print(node, &buf);
     return value_json(buf_into_arena(&buf, arena));
 }
