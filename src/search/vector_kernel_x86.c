@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernels for AVX2 and for AVX-512 (F and BW). Worths of four lookups, 240 at most, add up in bytes; then
+ * 16-bit words take them: one sum of whole words, in which the odd bytes' worths overflow into nothing that
+ * is kept, and one of the odd bytes alone, by which the first is put right at the end.
+ */
+#include "search/vector_priv.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define AVX2   __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx512bw")))
+
+/* ---- AVX2: half a row of a block in a register --------------------------------------------------------- */
+
+AVX2 static inline __m256i look_up_avx2(const uint8_t *codes, const uint8_t *table)
+{
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i code = _mm256_loadu_si256((const __m256i *)(const void *)codes);
+    __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
+    __m256i second =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(table + 16)));
+    return _mm256_add_epi8(_mm256_shuffle_epi8(first, _mm256_and_si256(code, low)),
+                           _mm256_shuffle_epi8(second, _mm256_and_si256(_mm256_srli_epi16(code, 4), low)));
+}
+
+AVX2 static inline unsigned keys_avx2(__m256i sums, const int16_t *factors, const struct vector_scan *scan,
+                                      int16_t *ret_keys)
+{
+    sums = _mm256_sub_epi16(sums, _mm256_set1_epi16((int16_t)scan->middle));
+    sums = _mm256_sll_epi16(sums, _mm_cvtsi32_si128((int)scan->shift));
+    __m256i keys = _mm256_mulhrs_epi16(sums, _mm256_loadu_si256((const __m256i *)(const void *)factors));
+    _mm256_storeu_si256((__m256i *)(void *)ret_keys, keys);
+    __m256i below = _mm256_cmpgt_epi16(_mm256_set1_epi16(scan->at_least), keys);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(below), _mm256_extracti128_si256(below, 1));
+    return ~(unsigned)_mm_movemask_epi8(bytes) & 0xffff;
+}
+
+AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
+                           int16_t *ret_keys, uint64_t *ret_masks)
+{
+    size_t n_rows = scan->width / 8;
+    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
+        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_rows * BLOCK_DOCS);
+        ret_masks[b] = 0;
+        for (size_t half = 0; half < 2; half++) {
+            const uint8_t *codes = blocks + half * 32;
+            __m256i whole = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+            for (size_t row = 0; row < n_rows; row += 2) {
+                const uint8_t *two = codes + row * BLOCK_DOCS, *table = scan->table + row * 32;
+                __m256i sum =
+                    _mm256_add_epi8(look_up_avx2(two, table), look_up_avx2(two + BLOCK_DOCS, table + 32));
+                whole = _mm256_add_epi16(whole, sum);
+                odd = _mm256_add_epi16(odd, _mm256_srli_epi16(sum, 8));
+            }
+            __m256i even = _mm256_sub_epi16(whole, _mm256_slli_epi16(odd, 8));
+            size_t i = half * 16;
+            ret_masks[b] |= (uint64_t)keys_avx2(even, factors + i, scan, ret_keys + i) << i;
+            i += BLOCK_DOCS / 2;
+            ret_masks[b] |= (uint64_t)keys_avx2(odd, factors + i, scan, ret_keys + i) << i;
+        }
+    }
+}
+
+AVX2 static int32_t dot_avx2(const int16_t *left, const int16_t *right, uint32_t width)
+{
+    __m256i sums = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < width; i += 16)
+        sums = _mm256_add_epi32(
+            sums, _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(left + i)),
+                                    _mm256_loadu_si256((const __m256i *)(const void *)(right + i))));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+    return _mm_cvtsi128_si32(four);
+}
+
+const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2};
+
+/* ---- AVX-512: a whole row ------------------------------------------------------------------------------ */
+
+AVX512 static inline __m512i look_up_avx512(const uint8_t *codes, const uint8_t *table)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i code = _mm512_loadu_si512(codes);
+    __m512i first = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)table));
+    __m512i second = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)(table + 16)));
+    return _mm512_add_epi8(_mm512_shuffle_epi8(first, _mm512_and_si512(code, low)),
+                           _mm512_shuffle_epi8(second, _mm512_and_si512(_mm512_srli_epi16(code, 4), low)));
+}
+
+AVX512 static inline uint64_t keys_avx512(__m512i sums, const uint8_t *factors,
+                                          const struct vector_scan *scan, int16_t *ret_keys)
+{
+    sums = _mm512_sub_epi16(sums, _mm512_set1_epi16((int16_t)scan->middle));
+    sums = _mm512_sll_epi16(sums, _mm_cvtsi32_si128((int)scan->shift));
+    __m512i keys = _mm512_mulhrs_epi16(sums, _mm512_loadu_si512(factors));
+    _mm512_storeu_si512(ret_keys, keys);
+    return _mm512_cmpge_epi16_mask(keys, _mm512_set1_epi16(scan->at_least));
+}
+
+AVX512 static void scan_avx512(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
+                               int16_t *ret_keys, uint64_t *ret_masks)
+{
+    size_t n_rows = scan->width / 8;
+    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
+        __m512i whole = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
+        for (size_t row = 0; row < n_rows; row += 2) {
+            const uint8_t *two = blocks + row * BLOCK_DOCS, *table = scan->table + row * 32;
+            __m512i sum =
+                _mm512_add_epi8(look_up_avx512(two, table), look_up_avx512(two + BLOCK_DOCS, table + 32));
+            whole = _mm512_add_epi16(whole, sum);
+            odd = _mm512_add_epi16(odd, _mm512_srli_epi16(sum, 8));
+        }
+        __m512i even = _mm512_sub_epi16(whole, _mm512_slli_epi16(odd, 8));
+        const uint8_t *factors = blocks + n_rows * BLOCK_DOCS;
+        uint64_t first = keys_avx512(even, factors, scan, ret_keys);
+        uint64_t second = keys_avx512(odd, factors + 64, scan, ret_keys + BLOCK_DOCS / 2);
+        ret_masks[b] = first | second << 32;
+    }
+}
+
+AVX512 static int32_t dot_avx512(const int16_t *left, const int16_t *right, uint32_t width)
+{
+    __m512i sums = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < width; i += 32)
+        sums = _mm512_add_epi32(
+            sums, _mm512_madd_epi16(_mm512_loadu_si512(left + i), _mm512_loadu_si512(right + i)));
+    return _mm512_reduce_add_epi32(sums);
+}
+
+const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx512};
+#endif

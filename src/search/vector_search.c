@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A search in two steps. Choosing: a kernel guesses how near each document is; those above a threshold that
+ * the filter passes are gathered, and whenever the gathered are too many, the best of them stay and the
+ * threshold rises to the worst of these. So the filter is asked of few documents, and one that passes few of
+ * them keeps the threshold low. Comparing: the chosen are ordered by their exact cosines.
+ */
+#include "search/vector_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MAX_EXACT 500 /* up to here comparing all is as fast */
+/* Chosen for every hit asked for; at least so many; and one more for so many documents, among which more come
+ * near by chance. Of clustered vectors of 256 dimensions fewer than 1 in 200 of the true first ten are then
+ * missed at 10,000 and at 100,000. */
+#define CHOSEN_PER_HIT  10
+#define MIN_CHOSEN      150
+#define DOCS_PER_CHOSEN 400
+#define CHUNK_BLOCKS    16 /* scanned at a time: their keys stay in the nearest cache */
+
+/* ---- choosing ------------------------------------------------------------------------------------------ */
+
+struct chosen {
+    int16_t *keys;
+    uint32_t *docs;
+    size_t n, max;    /* max: room */
+    size_t n_wanted;  /* half of max at most */
+    int16_t at_least; /* lower keys need not be gathered any more */
+};
+
+/* How many keys lie above the byte that the n-th highest has in this place (shift 8 or 0), and that byte. */
+static unsigned find_byte(const size_t counts[256], size_t n, size_t *ret_n_above)
+{
+    size_t n_above = 0;
+    unsigned byte = 255;
+    while (n_above + counts[byte] < n)
+        n_above += counts[byte--];
+    *ret_n_above = n_above;
+    return byte;
+}
+
+/* The n-th highest key, 1 <= n <= chosen->n: a histogram of the high bytes, then of the low ones below the
+ * right high one. *ret_n_above: of how many keys it is exceeded. */
+static int16_t find_nth(const struct chosen *chosen, size_t n, size_t *ret_n_above)
+{
+    size_t high_counts[256] = {0}, low_counts[256] = {0}, n_higher, n_above;
+    for (size_t i = 0; i < chosen->n; i++)
+        high_counts[(chosen->keys[i] >> 8) + 128]++;
+    unsigned high = find_byte(high_counts, n, &n_higher);
+    for (size_t i = 0; i < chosen->n; i++)
+        if ((unsigned)((chosen->keys[i] >> 8) + 128) == high)
+            low_counts[chosen->keys[i] & 255]++;
+    unsigned low = find_byte(low_counts, n - n_higher, &n_above);
+    *ret_n_above = n_higher + n_above;
+    return (int16_t)(((int)high - 128) * 256 + (int)low);
+}
+
+/* Keeps the wanted number. Of equal keys the later documents stay, which are mostly the newer ones. */
+static void prune(struct chosen *chosen)
+{
+    if (chosen->n <= chosen->n_wanted)
+        return;
+    size_t n_above, n = 0;
+    chosen->at_least = find_nth(chosen, chosen->n_wanted, &n_above);
+    size_t n_equal = 0, n_equal_wanted = chosen->n_wanted - n_above;
+    for (size_t i = 0; i < chosen->n; i++)
+        n_equal += chosen->keys[i] == chosen->at_least;
+    for (size_t i = 0; i < chosen->n; i++) {
+        if (chosen->keys[i] < chosen->at_least)
+            continue;
+        if (chosen->keys[i] == chosen->at_least && n_equal-- > n_equal_wanted)
+            continue;
+        chosen->keys[n] = chosen->keys[i];
+        chosen->docs[n++] = chosen->docs[i];
+    }
+    chosen->n = n;
+}
+
+struct choosing {
+    const struct vector_index *index;
+    const struct docs *docs;
+    const struct docs_filter *filter;
+};
+
+static bool has_vector(const struct vector_index *index, uint32_t doc)
+{
+    uint8_t *block = index->blocks + doc / BLOCK_DOCS * block_size_bytes(index->width);
+    return block_factors(block, index->width)[doc % BLOCK_DOCS] != 0;
+}
+
+static bool may_find(const struct choosing *choosing, uint32_t doc)
+{
+    return docs_match(choosing->docs, choosing->filter, doc) && has_vector(choosing->index, doc);
+}
+
+/* Gathers from a block what its mask names. */
+static void gather(const struct choosing *choosing, uint32_t first_doc, const int16_t *keys, uint64_t mask,
+                   struct chosen *chosen)
+{
+    for (; mask; mask &= mask - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(mask), doc = first_doc + i;
+        if (keys[i] < chosen->at_least || !may_find(choosing, doc))
+            continue;
+        chosen->keys[chosen->n] = keys[i];
+        chosen->docs[chosen->n++] = doc;
+        if (chosen->n == chosen->max)
+            prune(chosen);
+    }
+}
+
+/* Scans all documents and leaves the wanted number of those from chosen->at_least up. */
+static void choose_from_all(const struct choosing *choosing, struct vector_scan scan, struct chosen *chosen)
+{
+    const struct vector_index *index = choosing->index;
+    int16_t keys[CHUNK_BLOCKS * BLOCK_DOCS];
+    uint64_t masks[CHUNK_BLOCKS];
+    size_t n_blocks = (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS, n_now;
+    for (size_t at = 0; at < n_blocks; at += n_now) {
+        n_now = n_blocks - at < CHUNK_BLOCKS ? n_blocks - at : CHUNK_BLOCKS;
+        scan.at_least = chosen->at_least;
+        index->kernel->scan(index->blocks + at * block_size_bytes(index->width), n_now, &scan, keys, masks);
+        if (at + n_now == n_blocks && index->n % BLOCK_DOCS)
+            masks[n_now - 1] &= (UINT64_C(1) << index->n % BLOCK_DOCS) - 1;
+        for (size_t b = 0; b < n_now; b++)
+            gather(choosing, (uint32_t)(at + b) * BLOCK_DOCS, keys + b * BLOCK_DOCS, masks[b], chosen);
+    }
+    prune(chosen);
+}
+
+/* A key that somewhat more than the wanted number of documents reach, if those of a few whole blocks here and
+ * there are like the others. */
+static int16_t guess_threshold(const struct vector_index *index, const struct vector_scan *scan,
+                               size_t n_wanted)
+{
+    int16_t keys[CHUNK_BLOCKS * BLOCK_DOCS];
+    uint64_t mask;
+    size_t n_blocks = index->n / BLOCK_DOCS, n_above;
+    size_t n_sampled = n_blocks < CHUNK_BLOCKS ? n_blocks : CHUNK_BLOCKS;
+    for (size_t i = 0; i < n_sampled; i++)
+        index->kernel->scan(index->blocks + i * n_blocks / n_sampled * block_size_bytes(index->width), 1,
+                            scan, keys + i * BLOCK_DOCS, &mask);
+    double expected = (double)n_wanted * (double)(n_sampled * BLOCK_DOCS) / index->n;
+    size_t rank = (size_t)(expected + 3 * sqrt(expected)) + 3; /* three standard deviations */
+    struct chosen sample = {.keys = keys, .n = n_sampled * BLOCK_DOCS};
+    return rank < sample.n ? find_nth(&sample, rank, &n_above) : INT16_MIN;
+}
+
+static void choose(const struct choosing *choosing, const struct vector_query *query, struct chosen *chosen)
+{
+    struct vector_scan scan = vector_make_scan(query->table, choosing->index->width);
+    chosen->at_least = guess_threshold(choosing->index, &scan, chosen->n_wanted);
+    choose_from_all(choosing, scan, chosen);
+    if (chosen->n < chosen->n_wanted && chosen->at_least > INT16_MIN) { /* the filter passes too few */
+        chosen->n = 0;
+        chosen->at_least = INT16_MIN;
+        choose_from_all(choosing, scan, chosen);
+    }
+}
+
+/* ---- comparing ----------------------------------------------------------------------------------------- */
+
+struct candidate {
+    int32_t dot;
+    uint32_t doc;
+    int64_t created_us, row;
+};
+
+static int compare_candidates(const void *a, const void *b) /* the better one first */
+{
+    const struct candidate *left = a, *right = b;
+    if (left->dot != right->dot)
+        return left->dot > right->dot ? -1 : 1;
+    if (left->created_us != right->created_us)
+        return left->created_us > right->created_us ? -1 : 1;
+    return (left->row > right->row) - (left->row < right->row);
+}
+
+static int32_t dot_of(const struct vector_index *index, const struct vector_query *query, uint32_t doc)
+{
+    return index->kernel->dot(query->row, index->rows + (size_t)doc * index->width, index->width);
+}
+
+static float cosine_of(int32_t dot)
+{
+    return fminf(fmaxf((float)dot * (1.0F / ((float)ROW_ONE * ROW_ONE)), -1), 1);
+}
+
+static void prefetch_row(const struct vector_index *index, uint32_t doc)
+{
+    const char *row = (const char *)(index->rows + (size_t)doc * index->width);
+    for (size_t at = 0; at < index->width * sizeof(int16_t); at += 64)
+        __builtin_prefetch(row + at);
+}
+
+/* The best so far as a heap, the worst of them on top. */
+struct best {
+    struct candidate *items;
+    size_t n, max;
+};
+
+static void best_put(struct best *best, struct candidate candidate)
+{
+    struct candidate *items = best->items;
+    if (best->n < best->max) {
+        size_t at = best->n++;
+        for (; at && compare_candidates(&candidate, &items[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+            items[at] = items[(at - 1) / 2];
+        items[at] = candidate;
+        return;
+    }
+    if (compare_candidates(&candidate, &items[0]) > 0)
+        return;
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < best->n; at = child) {
+        if (child + 1 < best->n && compare_candidates(&items[child + 1], &items[child]) > 0)
+            child++;
+        if (compare_candidates(&items[child], &candidate) < 0)
+            break;
+        items[at] = items[child];
+    }
+    items[at] = candidate;
+}
+
+static void compare(const struct choosing *choosing, const struct vector_query *query,
+                    const struct chosen *chosen, struct best *best)
+{
+    const size_t ahead = 4;
+    for (size_t i = 0; i < chosen->n; i++) {
+        uint32_t doc = chosen->docs[i];
+        if (i + ahead < chosen->n)
+            prefetch_row(choosing->index, chosen->docs[i + ahead]);
+        int32_t dot = dot_of(choosing->index, query, doc);
+        if (best->n == best->max && dot < best->items[0].dot)
+            continue;
+        const struct doc *item = &choosing->docs->items[doc];
+        best_put(best, (struct candidate){dot, doc, item->created_us, item->row});
+    }
+    if (best->n > 1)
+        qsort(best->items, best->n, sizeof(*best->items), compare_candidates);
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------- */
+
+/* Room for what is wanted and as much again, and no less than makes pruning rare. */
+static int chosen_init(struct chosen *chosen, size_t n_wanted, uint32_t n_docs, struct arena *arena)
+{
+    bool is_all = n_wanted >= n_docs;
+    size_t max = is_all ? n_docs : 2 * n_wanted > 1024 ? 2 * n_wanted : 1024;
+    *chosen = (struct chosen){.max = max, .n_wanted = n_wanted, .at_least = INT16_MIN};
+    chosen->keys = arena_alloc(arena, max * sizeof(*chosen->keys));
+    chosen->docs = arena_alloc(arena, max * sizeof(*chosen->docs));
+    return arena_error(arena);
+}
+
+int vector_search(const struct vector_index *index, const struct docs *docs, const struct docs_filter *filter,
+                  const struct vector_query *query, size_t k, struct arena *arena,
+                  struct vector_hit **ret_hits, size_t *ret_n)
+{
+    struct choosing choosing = {index, docs, filter};
+    struct chosen chosen;
+    size_t n_wanted = k < index->n ? k * CHOSEN_PER_HIT : index->n;
+    if (k == 0 || !query->row || index->n == 0) {
+        *ret_hits = NULL;
+        *ret_n = 0;
+        return 0;
+    }
+    if (n_wanted < MIN_CHOSEN)
+        n_wanted = MIN_CHOSEN;
+    n_wanted += index->n / DOCS_PER_CHOSEN;
+    bool is_exact = index->n <= MAX_EXACT || n_wanted >= index->n / 2;
+    int err = chosen_init(&chosen, is_exact ? index->n : n_wanted, index->n, arena);
+    if (err)
+        return err;
+    if (is_exact) {
+        for (uint32_t doc = 0; doc < index->n; doc++)
+            if (may_find(&choosing, doc))
+                chosen.docs[chosen.n++] = doc;
+    } else {
+        choose(&choosing, query, &chosen);
+    }
+    struct best best = {.max = k < chosen.n ? k : chosen.n};
+    best.items = arena_alloc(arena, best.max * sizeof(*best.items));
+    struct vector_hit *hits = arena_alloc(arena, best.max * sizeof(*hits));
+    if (arena_error(arena))
+        return arena_error(arena);
+    if (best.max)
+        compare(&choosing, query, &chosen, &best);
+    for (size_t i = 0; i < best.n; i++)
+        hits[i] = (struct vector_hit){best.items[i].doc, cosine_of(best.items[i].dot)};
+    *ret_hits = hits;
+    *ret_n = best.n;
+    return 0;
+}
+
+void vector_score(const struct vector_index *index, const struct vector_query *query, const uint32_t *docs,
+                  size_t n_docs, float *ret_cosines)
+{
+    for (size_t i = 0; i < n_docs; i++)
+        ret_cosines[i] = query->row && docs[i] < index->n ? cosine_of(dot_of(index, query, docs[i])) : 0;
+}

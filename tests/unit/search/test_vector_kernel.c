@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every kernel this processor has gives the same bits as the portable one; and what lies under them, the
+ * rotation and the codes, is what it is said to be.
+ */
+#include "vector_fixture.h"
+
+static void assert_same_scan(const struct vector_kernel *kernel, struct vector_data *data, uint32_t width)
+{
+    enum { N_BLOCKS = 3 };
+    int16_t keys[N_BLOCKS * BLOCK_DOCS], same_keys[N_BLOCKS * BLOCK_DOCS];
+    uint64_t masks[N_BLOCKS], same_masks[N_BLOCKS];
+    uint8_t *blocks = malloc(N_BLOCKS * block_size_bytes(width)), *table = malloc(width * 4);
+    for (size_t i = 0; i < N_BLOCKS * block_size_bytes(width); i++)
+        blocks[i] = (uint8_t)data_random(data);
+    for (size_t b = 0; b < N_BLOCKS; b++)
+        for (size_t i = 0; i < BLOCK_DOCS; i++)
+            block_factors(blocks + b * block_size_bytes(width), width)[i] =
+                (int16_t)(data_random(data) & INT16_MAX);
+    for (size_t i = 0; i < width * 4; i++)
+        table[i] = (uint8_t)(i % 97 == 0 ? 60 : data_random(data) % 61); /* 60: the most there is */
+    struct vector_scan scan = vector_make_scan(table, width);
+    scan.at_least = (int16_t)(data_random(data) % 2001 - 1000);
+    vector_kernel_portable.scan(blocks, N_BLOCKS, &scan, keys, masks);
+    kernel->scan(blocks, N_BLOCKS, &scan, same_keys, same_masks);
+    assert_memory_equal(keys, same_keys, sizeof(keys));
+    assert_memory_equal(masks, same_masks, sizeof(masks));
+    memset(blocks, 0xff, width / 8 * BLOCK_DOCS);
+    memset(table, 60, width * 4); /* the highest sums */
+    vector_kernel_portable.scan(blocks, N_BLOCKS, &scan, keys, masks);
+    kernel->scan(blocks, N_BLOCKS, &scan, same_keys, same_masks);
+    assert_memory_equal(keys, same_keys, sizeof(keys));
+    free(blocks);
+    free(table);
+}
+
+static void assert_same_dot(const struct vector_kernel *kernel, struct vector_data *data, uint32_t width)
+{
+    float *vector = malloc(width * sizeof(*vector));
+    int16_t *left = malloc(width * sizeof(*left)), *right = malloc(width * sizeof(*right));
+    for (uint32_t i = 0; i < width; i++)
+        vector[i] = data_normal(data);
+    assert_int_equal(vector_normalize(vector, width, width, vector), 0);
+    vector_to_row(vector, width, left);
+    for (uint32_t i = 0; i < width; i++)
+        right[i] = (int16_t)-left[i];
+    assert_int_equal(kernel->dot(left, right, width), vector_kernel_portable.dot(left, right, width));
+    memset(left, 0, width * sizeof(*left));
+    left[width - 1] = ROW_ONE;
+    assert_int_equal(kernel->dot(left, left, width), ROW_ONE * ROW_ONE);
+    assert_int_equal(kernel->dot(left, right, width), ROW_ONE * right[width - 1]);
+    free(vector);
+    free(left);
+    free(right);
+}
+
+static void kernels_give_the_portable_ones_bits(void **state)
+{
+    (void)state;
+    const struct vector_kernel *kernels[VECTOR_MAX_KERNELS];
+    size_t n = vector_list_kernels(kernels);
+    struct vector_data data;
+    data_init(&data, 64, 1, 3);
+    assert_ptr_equal(kernels[n - 1], &vector_kernel_portable);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t width = 64; width <= VECTOR_MAX_DIM; width = width < 448 ? width + 64 : width * 2) {
+            assert_same_scan(kernels[i], &data, width);
+            assert_same_dot(kernels[i], &data, width);
+        }
+    assert_same_scan(kernels[0], &data, VECTOR_MAX_DIM);
+    data_done(&data);
+}
+
+static void kernels_find_the_same_hits_in_the_same_order(void **state)
+{
+    (void)state;
+    const struct vector_kernel *kernels[VECTOR_MAX_KERNELS];
+    size_t n = vector_list_kernels(kernels);
+    struct many many;
+    struct docs_filter filter = filter_all();
+    many_init(&many, 384, 3000);
+    many_fill(&many, 3000);
+    for (size_t q = 0; q < 20; q++) {
+        float query[384];
+        data_next(&many.data, query);
+        many.index.kernel = &vector_kernel_portable;
+        struct found expected = many_find(&many, &filter, query, 50);
+        for (size_t i = 0; i < n; i++) {
+            many.index.kernel = kernels[i];
+            assert_same_hits(many_find(&many, &filter, query, 50), expected);
+        }
+    }
+    many_done(&many);
+}
+
+static void rotation_keeps_lengths_and_angles_and_spreads_them(void **state)
+{
+    (void)state;
+    for (uint32_t width = 64; width <= 1536; width += 64) {
+        float left[1536] = {0}, right[1536], largest = 0;
+        double dot = 0, squares = 0;
+        left[width - 1] = 1; /* all in one component: the hardest to spread */
+        for (uint32_t i = 0; i < width; i++)
+            right[i] = 1 / sqrtf((float)width);
+        vector_rotate(left, width);
+        vector_rotate(right, width);
+        for (uint32_t i = 0; i < width; i++) {
+            squares += (double)left[i] * left[i];
+            dot += (double)left[i] * right[i];
+            largest = fmaxf(largest, fabsf(left[i]));
+        }
+        assert_float_equal(squares, 1, 1e-5);
+        assert_float_equal(dot, 1 / sqrt(width), 1e-5);
+        assert_true(largest < 6 / sqrtf((float)width));
+    }
+}
+
+/* A document's key for a query, against what it estimates: in steps of 1.0 for a vector and itself. */
+static void keys_estimate_cosines(void **state)
+{
+    (void)state;
+    struct many many;
+    struct docs_filter filter = filter_all();
+    float query[256];
+    double error = 0, self = 0;
+    many_init(&many, 256, 64);
+    many_fill(&many, 64);
+    for (uint32_t doc = 0; doc < 64; doc++) {
+        int16_t keys[BLOCK_DOCS];
+        uint64_t mask;
+        struct vector_query asked;
+        memcpy(query, many.vectors + doc * 256, sizeof(query));
+        assert_int_equal(vector_make_query(&many.index, query, &many.arena, &asked), 0);
+        struct vector_scan scan = vector_make_scan(asked.table, 256);
+        many.index.kernel->scan(many.index.blocks, 1, &scan, keys, &mask);
+        self += keys[doc] / 64.0;
+        for (uint32_t other = 0; other < 64; other++)
+            if (other != doc)
+                error += fabs((double)keys[other] / keys[doc] - cosine_slowly(&many, other, query));
+    }
+    assert_true(self > 1000);
+    assert_true(error / (64 * 63) < 0.06); /* about 1 / sqrt(256) */
+    assert_int_equal(many_find(&many, &filter, query, 1).hits[0].doc, 63);
+    many_done(&many);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_give_the_portable_ones_bits),
+        cmocka_unit_test(kernels_find_the_same_hits_in_the_same_order),
+        cmocka_unit_test(rotation_keeps_lengths_and_angles_and_spreads_them),
+        cmocka_unit_test(keys_estimate_cosines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
