@@ -34,6 +34,40 @@ static void case_width_and_composition_disappear(void **state)
     expect_folded(STR_LIT(""), "");
 }
 
+/* Whatever stands before it and wherever a piece ends. */
+static void place_in_a_long_text_does_not_matter(void **state)
+{
+    struct buf text, folded, wanted;
+    (void)state;
+    buf_init(&text, SIZE_MAX / 2);
+    buf_init(&folded, SIZE_MAX / 2);
+    buf_init(&wanted, SIZE_MAX / 2);
+    for (int i = 0; i < 1000; i++) {
+        buf_append_text(&text, i % 7 ? "Cafe\xcc\x81 " : "\xc3\x89T\xc3\x89\xe6\x9d\xb1");
+        buf_append_text(&wanted, i % 7 ? "caf\xc3\xa9 " : "\xc3\xa9t\xc3\xa9\xe6\x9d\xb1");
+    }
+    text_append_folded(&folded, buf_str(&text));
+    assert_true(str_eq(buf_str(&folded), buf_str(&wanted)));
+    buf_done(&text);
+    buf_done(&folded);
+    buf_done(&wanted);
+}
+
+/* All marks of the one class before all of the other: sorting them at once would be a matter of hours. */
+static void million_marks_are_folded_in_pieces(void **state)
+{
+    struct buf text, folded;
+    (void)state;
+    buf_init(&text, SIZE_MAX / 2);
+    buf_init(&folded, SIZE_MAX / 2);
+    for (int i = 0; i < 1000000; i++)
+        buf_append_text(&text, i < 500000 ? "\xcc\x81" : "\xcc\xa3");
+    text_append_folded(&folded, buf_str(&text));
+    assert_int_equal(folded.len, text.len);
+    buf_done(&text);
+    buf_done(&folded);
+}
+
 static void accents_stay(void **state)
 {
     (void)state;
@@ -63,6 +97,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(case_width_and_composition_disappear),
+        cmocka_unit_test(place_in_a_long_text_does_not_matter),
+        cmocka_unit_test(million_marks_are_folded_in_pieces),
         cmocka_unit_test(accents_stay),
         cmocka_unit_test(malformed_bytes_stay_as_they_are),
         cmocka_unit_test(full_buffer_says_so),
