@@ -4,6 +4,7 @@
  * says how one is written. The text a run would write is compared with the text of the file, so that checking
  * and rewriting (GOLDEN_UPDATE=1, for people) are one and the same. A rewritten file fails its run.
  */
+#include "../unit/temp_folder.h"
 #include "build/build.h"
 #include "core/embed.h"
 
@@ -14,7 +15,6 @@
 #include <cmocka.h>
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ struct block {
 
 struct world {
     struct arena arena; /* of the topic */
-    char folder[32];
+    char folder[TEMP_FOLDER_SIZE];
     struct clock_manual clock;
     struct store *store;
     struct memory *memory;
@@ -118,8 +118,7 @@ static int64_t time_of(struct str word)
 /* === recipe */
 static void add_recipe(struct world *world, struct str text)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "%s/%zu.yaml", world->folder, world->n_recipes++);
+    const char *path = arena_printf(&world->arena, "%s/%zu.yaml", world->folder, world->n_recipes++).ptr;
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_int_equal(fwrite(text.ptr, 1, text.len, file), text.len);
@@ -216,8 +215,8 @@ static void add_material(struct world *world, struct block block)
 static void world_init(struct world *world, struct str blocks)
 {
     struct err_info err = {0};
-    *world = (struct world){.folder = "/tmp/precis-golden-XXXXXX"};
-    assert_non_null(mkdtemp(world->folder));
+    *world = (struct world){0};
+    assert_true(temp_folder_make("/tmp", world->folder));
     arena_init(&world->arena, MAX_ARENA_BYTES);
     clock_manual_init(&world->clock, 0, 0);
     world->clock.base.mono_us = clock_system.mono_us;
@@ -249,13 +248,7 @@ static void world_done(struct world *world)
     memory_free(world->memory);
     store_close(world->store);
     arena_done(&world->arena);
-    DIR *dir = opendir(world->folder);
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            assert_int_equal(unlinkat(dirfd(dir), entry->d_name, 0), 0);
-    (void)closedir(dir);
-    assert_int_equal(rmdir(world->folder), 0);
+    assert_true(temp_folder_remove(world->folder));
 }
 
 /* ---- what comes of a request ---- */

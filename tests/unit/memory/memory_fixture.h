@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
+#include "../temp_folder.h"
 #include "memory/memory.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 #define START_US (INT64_C(1790000000) * US_PER_SEC)
 
 struct fixture {
-    char folder[64];
+    char folder[TEMP_FOLDER_SIZE];
     char url[96];
     struct clock_manual clock;
     struct store *store;
@@ -45,8 +45,7 @@ static inline struct store *fixture_open_store(struct fixture *fixture)
 static inline int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/precis-memory-XXXXXX");
-    if (!mkdtemp(fixture->folder))
+    if (!temp_folder_make("/tmp", fixture->folder))
         return -1;
     (void)snprintf(fixture->url, sizeof(fixture->url), "sqlite:%s/precis.db", fixture->folder);
     clock_manual_init(&fixture->clock, START_US, 0);
@@ -63,13 +62,7 @@ static inline int fixture_teardown(void **state)
     memory_free(fixture->memory);
     store_close(fixture->store);
     arena_done(&fixture->arena);
-    DIR *dir = opendir(fixture->folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        (void)closedir(dir);
-    (void)rmdir(fixture->folder);
+    assert_true(temp_folder_remove(fixture->folder));
     free(fixture);
     return 0;
 }

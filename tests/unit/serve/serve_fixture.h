@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
+#include "../temp_folder.h"
 #include "core/json.h"
 #include "net/workers.h"
 #include "serve/serve.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -43,7 +43,7 @@ static const char fixture_recipe[] = "recipe: greeting\n"
                                      "    text: \"Good day to you, {user_id}.\"\n";
 
 struct fixture {
-    char folder[64];
+    char folder[TEMP_FOLDER_SIZE];
     struct store *store;
     struct memory *memory;
     struct workers *workers;
@@ -78,8 +78,7 @@ static inline struct fixture *fixture_new(void)
     char url[96];
 
     assert_non_null(fixture);
-    (void)snprintf(fixture->folder, sizeof fixture->folder, "/tmp/precis-serve-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
+    assert_true(temp_folder_make("/tmp", fixture->folder));
     (void)snprintf(url, sizeof url, "sqlite:%s/precis.db", fixture->folder);
     arena_init(&fixture->arena, 64 * 1024 * 1024);
     struct store_options store = {.url = url, .may_create = true, .clock = &clock_system};
@@ -128,13 +127,7 @@ static inline int fixture_teardown(void **state)
     memory_free(fixture->memory);
     store_close(fixture->store);
     arena_done(&fixture->arena);
-    DIR *dir = opendir(fixture->folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        (void)closedir(dir);
-    (void)rmdir(fixture->folder);
+    assert_true(temp_folder_remove(fixture->folder));
     free(fixture);
     return 0;
 }

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
+#include "../temp_folder.h"
 #include "store/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@
 #endif
 
 struct fixture {
-    char folder[64];
+    char folder[TEMP_FOLDER_SIZE];
     char path[96];
     char url[128];
     struct store *store; /* closed at the end if a test leaves it open */
@@ -62,9 +62,7 @@ static inline int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
 
-    (void)snprintf(fixture->folder, sizeof fixture->folder, "%s/precis-store-XXXXXX",
-                   access(FIXTURE_PARENT, W_OK) == 0 ? FIXTURE_PARENT : "/tmp");
-    if (!mkdtemp(fixture->folder))
+    if (!temp_folder_make(access(FIXTURE_PARENT, W_OK) == 0 ? FIXTURE_PARENT : "/tmp", fixture->folder))
         return -1;
     fixture_path(fixture, "precis.db", fixture->path, sizeof fixture->path);
     (void)snprintf(fixture->url, sizeof fixture->url, "sqlite:%s", fixture->path);
@@ -75,17 +73,9 @@ static inline int fixture_setup(void **state)
 static inline int fixture_teardown(void **state)
 {
     struct fixture *fixture = *state;
-    DIR *dir;
-    struct dirent *entry;
 
     store_close(fixture->store);
-    dir = opendir(fixture->folder);
-    while (dir && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        (void)closedir(dir);
-    (void)rmdir(fixture->folder);
+    assert_true(temp_folder_remove(fixture->folder));
     free(fixture);
     return 0;
 }
