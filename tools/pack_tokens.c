@@ -307,7 +307,8 @@ static void pack_vocab(struct output *output, const char *path)
     free(vocab);
 }
 
-/* ---- kinds of characters ------------------------------------------------------------------------------- */
+/* ---- kinds of characters, as bits: the blocks that differ, and which block each character is in ---------
+ */
 
 static void pack_kinds(struct output *output, const char *path)
 {
@@ -318,7 +319,7 @@ static void pack_kinds(struct output *output, const char *path)
         uint32_t run = next_number(&input);
         if ((run >> 3) > sizeof(kinds) - n)
             fail("%s: more than 0x110000 characters", path);
-        memset(kinds + n, (int)(run & 7), run >> 3);
+        memset(kinds + n, 1 << (run & 7), run >> 3);
         n += run >> 3;
     }
     if (n != sizeof(kinds))

@@ -15,7 +15,8 @@
 
 #include "text/bpe.h"
 
-/* In the order of tools/make_vocab.mjs. A set of kinds is the or of their bits. */
+/* In the order of tools/make_vocab.mjs. A set of kinds is the or of their bits, and so is what the tables
+ * hold. */
 enum token_char { OTHER, SPACE, NEWLINE, NUMBER, UPPER, LOWER, CASELESS, MARK };
 
 #define BIT(kind) (1u << (kind))
@@ -27,6 +28,7 @@ enum token_char { OTHER, SPACE, NEWLINE, NUMBER, UPPER, LOWER, CASELESS, MARK };
 #define SPACES    (BIT(SPACE) | BIT(NEWLINE))
 #define PREFIXES  (BIT(OTHER) | BIT(SPACE) | BIT(MARK))
 
+/* The first block of kinds is ASCII. */
 extern const unsigned char chars_blocks[], chars_kinds[];
 
 static inline bool is_between(unsigned char byte, unsigned char first, unsigned char last)
@@ -69,24 +71,28 @@ size_t piece_char_end(struct str text, size_t pos, bool *ret_is_malformed)
     return pos + (size_t)(len < 0 ? -len : len);
 }
 
+/* kind_at of what is not ASCII. */
+static unsigned wide_kind_at(struct str text, size_t pos, size_t *ret_end)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr + pos;
+    int len = sequence_len(p, text.len - pos);
+    *ret_end = pos + (size_t)(len < 0 ? -len : len);
+    if (len < 0)
+        return BIT(OTHER);
+    uint32_t c = p[0] & 0xFFu >> (len + 1);
+    for (int i = 1; i < len; i++)
+        c = c << 6 | (p[i] & 0x3F);
+    return chars_kinds[chars_blocks[c / BPE_KIND_BLOCK] * BPE_KIND_BLOCK + c % BPE_KIND_BLOCK];
+}
+
 /* The kind of the character at pos as a bit, and where it ends; nothing at the end of the text. */
 static inline unsigned kind_at(struct str text, size_t pos, size_t *ret_end)
 {
     if (pos >= text.len)
         return 0;
-    const unsigned char *p = (const unsigned char *)text.ptr + pos;
-    uint32_t c = p[0];
+    unsigned char byte = (unsigned char)text.ptr[pos];
     *ret_end = pos + 1;
-    if (c >= 0x80) {
-        int len = sequence_len(p, text.len - pos);
-        *ret_end = pos + (size_t)(len < 0 ? -len : len);
-        if (len < 0)
-            return BIT(OTHER);
-        c &= 0xFFu >> (len + 1);
-        for (int i = 1; i < len; i++)
-            c = c << 6 | (p[i] & 0x3F);
-    }
-    return BIT(chars_kinds[chars_blocks[c / BPE_KIND_BLOCK] * BPE_KIND_BLOCK + c % BPE_KIND_BLOCK]);
+    return byte < 0x80 ? chars_kinds[byte] : wide_kind_at(text, pos, ret_end);
 }
 
 static size_t run_end(struct str text, size_t pos, unsigned set)
