@@ -7,8 +7,9 @@
  * token may stand after that token may be tried.
  *
  * bpe_count tries the longest first and steps back: no prefix is reached twice, since its encoding is one.
- * bpe_run notes the last token of every prefix, which costs more but needs no more than the longest token's
- * bytes of history. Both look at each byte no more often than there are tokens that begin at it.
+ * bpe_run does so within a window; how far back a step may lead has no bound, but beyond the window it has
+ * not been seen. bpe_table notes the last token of every prefix, which costs more but needs no more than the
+ * longest token's bytes of history. All try no more tokens than those that begin at each byte.
  */
 #include "text/bpe.h"
 
@@ -90,85 +91,161 @@ static uint32_t longest_token(const struct bpe *bpe, const unsigned char *bytes,
     return token;
 }
 
-int64_t bpe_count(const struct bpe *bpe, const unsigned char *bytes, size_t len)
+/* A row of tokens that is the encoding of the bytes up to pos. */
+struct row {
+    uint32_t *tokens;
+    size_t n, pos;
+};
+
+/* Makes the row longer until it reaches `stop`, at which it may end or pass it. False when the first token
+ * would have to go and has_before says that others stood before it. */
+static bool extend(const struct bpe *bpe, struct row *row, const unsigned char *bytes, size_t len,
+                   size_t stop, bool has_before)
 {
-    uint32_t row[BPE_PIECE_BYTES];
-    size_t n = 0, pos = 0;
-    uint32_t token = longest_token(bpe, bytes, len);
-    for (;;) {
-        while (token != BPE_NO_TOKEN && n > 0 && !can_follow(bpe, row[n - 1], token))
-            token = token_shorter(bpe, token);
-        if (token == BPE_NO_TOKEN) { /* no way on from here: the token before must be shorter */
-            token = row[--n];
-            pos -= token_len(bpe, token);
-            token = token_shorter(bpe, token);
-            continue;
+    while (row->pos < stop) {
+        uint32_t token = longest_token(bpe, bytes + row->pos, len - row->pos);
+        while (row->n > 0) {
+            uint32_t last = row->tokens[row->n - 1];
+            while (token != BPE_NO_TOKEN && !can_follow(bpe, last, token))
+                token = token_shorter(bpe, token);
+            if (token != BPE_NO_TOKEN)
+                break;
+            if (row->n == 1 && has_before)
+                return false;
+            row->n--; /* no way on from here: the token before must be shorter */
+            row->pos -= token_len(bpe, last);
+            token = token_shorter(bpe, last);
         }
-        row[n++] = token;
-        pos += token_len(bpe, token);
-        if (pos == len)
-            return (int64_t)n;
-        token = longest_token(bpe, bytes + pos, len - pos);
+        row->tokens[row->n++] = token;
+        row->pos += token_len(bpe, token);
     }
+    return true;
 }
 
-/* ---- pieces of any length ------------------------------------------------------------------------------ */
+int64_t bpe_count(const struct bpe *bpe, const unsigned char *bytes, size_t len)
+{
+    uint32_t tokens[BPE_PIECE_BYTES];
+    struct row row = {.tokens = tokens};
+    (void)extend(bpe, &row, bytes, len, len, false); /* with nothing before it, it cannot fail */
+    return (int64_t)row.n;
+}
+
+/* ---- pieces of any length, through a window ------------------------------------------------------------ */
 
 void bpe_run_init(struct bpe_run *run, const struct bpe *bpe)
 {
     run->bpe = bpe;
-    run->n_done = run->n_ahead = 0;
-    run->last[0] = BPE_NO_TOKEN;
-    run->count[0] = 0;
-    memset(run->known, 0, sizeof(run->known));
+    run->n_bytes = run->pos = run->n_row = 0;
+    run->n_gone = 0;
+    run->is_lost = false;
 }
 
-/* From the prefix of n_done bytes to the longer ones that one more token makes. */
-static void step(struct bpe_run *run, const unsigned char *bytes, size_t len)
+static void extend_run(struct bpe_run *run, size_t stop)
 {
-    size_t base = BPE_ROOT, here = run->n_done % RING;
-    for (size_t i = 0; i < len && base != 0; i++) {
-        struct bpe_slot slot = run->bpe->trie[base + bytes[i]];
-        if ((slot.base_label & 0xFF) != bytes[i])
+    struct row row = {run->row, run->n_row, run->pos};
+    run->is_lost = run->is_lost || !extend(run->bpe, &row, run->bytes, run->n_bytes, stop, run->n_gone > 0);
+    run->n_row = row.n;
+    run->pos = row.pos;
+}
+
+/* Makes room: all tokens leave but the last that hold the history. */
+static void slide(struct bpe_run *run)
+{
+    size_t n = 0, n_bytes = 0;
+    while (n + 1 < run->n_row) {
+        size_t len = token_len(run->bpe, run->row[n]);
+        if (run->pos - n_bytes - len < BPE_HISTORY_BYTES)
             break;
-        base = slot.base_label >> 8;
-        size_t prefix = run->n_done + i + 1, there = prefix % RING;
-        if (slot.token == BPE_NO_TOKEN || run->known[there] == prefix)
-            continue;
-        if (run->last[here] != BPE_NO_TOKEN && !can_follow(run->bpe, run->last[here], slot.token))
-            continue;
-        run->known[there] = prefix;
-        run->last[there] = slot.token;
-        run->count[there] = run->count[here] + 1;
+        n_bytes += len;
+        n++;
     }
-    run->n_done++;
-}
-
-/* Does the steps for which a longest token's bytes lie ahead; at the end all. */
-static void advance(struct bpe_run *run, bool is_end)
-{
-    size_t pos = 0;
-    for (; run->n_ahead - pos >= BPE_MAX_TOKEN_BYTES || (is_end && pos < run->n_ahead); pos++)
-        step(run, run->ahead + pos, run->n_ahead - pos);
-    memmove(run->ahead, run->ahead + pos, run->n_ahead - pos);
-    run->n_ahead -= pos;
+    memmove(run->row, run->row + n, (run->n_row - n) * sizeof(run->row[0]));
+    memmove(run->bytes, run->bytes + n_bytes, run->n_bytes - n_bytes);
+    run->n_row -= n;
+    run->n_gone += (int64_t)n;
+    run->n_bytes -= n_bytes;
+    run->pos -= n_bytes;
 }
 
 void bpe_run_add(struct bpe_run *run, const unsigned char *bytes, size_t len)
 {
-    while (len > 0) {
-        size_t room = sizeof(run->ahead) - run->n_ahead, n = len < room ? len : room;
-        memcpy(run->ahead + run->n_ahead, bytes, n);
-        run->n_ahead += n;
+    while (len > 0 && !run->is_lost) {
+        size_t room = sizeof(run->bytes) - run->n_bytes, n = len < room ? len : room;
+        memcpy(run->bytes + run->n_bytes, bytes, n);
+        run->n_bytes += n;
         bytes += n;
         len -= n;
-        if (run->n_ahead == sizeof(run->ahead))
-            advance(run, false);
+        if (run->n_bytes == sizeof(run->bytes)) {
+            /* Only where a longest token's bytes lie ahead. */
+            extend_run(run, run->n_bytes - BPE_MAX_TOKEN_BYTES);
+            slide(run);
+        }
     }
 }
 
 int64_t bpe_run_end(struct bpe_run *run)
 {
-    advance(run, true);
-    return run->count[run->n_done % RING];
+    extend_run(run, run->n_bytes);
+    return run->is_lost ? -1 : run->n_gone + (int64_t)run->n_row;
+}
+
+/* ---- pieces of any length, prefix by prefix ------------------------------------------------------------ */
+
+void bpe_table_init(struct bpe_table *table, const struct bpe *bpe)
+{
+    table->bpe = bpe;
+    table->n_done = table->n_ahead = 0;
+    table->last[0] = BPE_NO_TOKEN;
+    table->count[0] = 0;
+    memset(table->known, 0, sizeof(table->known));
+}
+
+/* From the prefix of n_done bytes to the longer ones that one more token makes. */
+static void step(struct bpe_table *table, const unsigned char *bytes, size_t len)
+{
+    size_t base = BPE_ROOT, here = table->n_done % RING;
+    for (size_t i = 0; i < len && base != 0; i++) {
+        struct bpe_slot slot = table->bpe->trie[base + bytes[i]];
+        if ((slot.base_label & 0xFF) != bytes[i])
+            break;
+        base = slot.base_label >> 8;
+        size_t prefix = table->n_done + i + 1, there = prefix % RING;
+        if (slot.token == BPE_NO_TOKEN || table->known[there] == prefix)
+            continue;
+        if (table->last[here] != BPE_NO_TOKEN && !can_follow(table->bpe, table->last[here], slot.token))
+            continue;
+        table->known[there] = prefix;
+        table->last[there] = slot.token;
+        table->count[there] = table->count[here] + 1;
+    }
+    table->n_done++;
+}
+
+/* Does the steps for which a longest token's bytes lie ahead; at the end all. */
+static void advance_table(struct bpe_table *table, bool is_end)
+{
+    size_t pos = 0;
+    for (; table->n_ahead - pos >= BPE_MAX_TOKEN_BYTES || (is_end && pos < table->n_ahead); pos++)
+        step(table, table->ahead + pos, table->n_ahead - pos);
+    memmove(table->ahead, table->ahead + pos, table->n_ahead - pos);
+    table->n_ahead -= pos;
+}
+
+void bpe_table_add(struct bpe_table *table, const unsigned char *bytes, size_t len)
+{
+    while (len > 0) {
+        size_t room = sizeof(table->ahead) - table->n_ahead, n = len < room ? len : room;
+        memcpy(table->ahead + table->n_ahead, bytes, n);
+        table->n_ahead += n;
+        bytes += n;
+        len -= n;
+        if (table->n_ahead == sizeof(table->ahead))
+            advance_table(table, false);
+    }
+}
+
+int64_t bpe_table_end(struct bpe_table *table)
+{
+    advance_table(table, true);
+    return table->count[table->n_done % RING];
 }

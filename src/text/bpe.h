@@ -8,6 +8,7 @@
 #ifndef PRECIS_TEXT_BPE_H
 #define PRECIS_TEXT_BPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,24 +61,43 @@ static inline uint32_t bpe_pair_tag(uint64_t hash)
 /* The most bytes that bpe_count takes at once. */
 #define BPE_PIECE_BYTES 1024
 
-/* Tokens of a piece of at most BPE_PIECE_BYTES. */
+/* Tokens of a piece of at most BPE_PIECE_BYTES, at least one. */
 int64_t bpe_count(const struct bpe *bpe, const unsigned char *bytes, size_t len);
+
+#define BPE_WINDOW_BYTES  4096
+#define BPE_HISTORY_BYTES 2048 /* of the window, kept for steps back */
 
 /* Counts a piece of any length that is handed over bit by bit, in memory that does not grow. */
 struct bpe_run {
     const struct bpe *bpe;
+    size_t n_bytes; /* in the window */
+    size_t pos;     /* up to where tokens were found */
+    size_t n_row;   /* tokens of the window's bytes up to pos */
+    int64_t n_gone; /* tokens that have left the window */
+    bool is_lost;   /* a step back led out of the window */
+    unsigned char bytes[BPE_WINDOW_BYTES];
+    uint32_t row[BPE_WINDOW_BYTES];
+};
+
+void bpe_run_init(struct bpe_run *run, const struct bpe *bpe);
+void bpe_run_add(struct bpe_run *run, const unsigned char *bytes, size_t len);
+/* The tokens of all that was added, or -1 when the window was too small to tell: then bpe_table can. */
+int64_t bpe_run_end(struct bpe_run *run);
+
+/* The same without any doubt, several times slower. */
+struct bpe_table {
+    const struct bpe *bpe;
     size_t n_done;  /* bytes behind us */
     size_t n_ahead; /* bytes that wait */
-    unsigned char ahead[BPE_PIECE_BYTES];
+    unsigned char ahead[BPE_WINDOW_BYTES];
     /* Of the piece's first p bytes, at p modulo the size: its last token, how many, and p itself. */
     uint32_t last[2 * BPE_MAX_TOKEN_BYTES];
     int64_t count[2 * BPE_MAX_TOKEN_BYTES];
     size_t known[2 * BPE_MAX_TOKEN_BYTES];
 };
 
-void bpe_run_init(struct bpe_run *run, const struct bpe *bpe);
-void bpe_run_add(struct bpe_run *run, const unsigned char *bytes, size_t len);
-/* The tokens of all that was added. */
-int64_t bpe_run_end(struct bpe_run *run);
+void bpe_table_init(struct bpe_table *table, const struct bpe *bpe);
+void bpe_table_add(struct bpe_table *table, const unsigned char *bytes, size_t len);
+int64_t bpe_table_end(struct bpe_table *table);
 
 #endif

@@ -20,20 +20,44 @@ const struct bpe bpe_o200k = {o200k_base_trie, o200k_base_tokens, o200k_base_pai
 
 typedef size_t piece_end_fn(struct str text, size_t pos);
 
-/* A piece that is too long for bpe_count or holds bytes that are not UTF-8. */
-static int64_t count_by_run(const struct bpe *bpe, struct str piece)
+typedef void add_fn(void *counter, const unsigned char *bytes, size_t len);
+
+/* Hands over what the piece is once malformed bytes are replaced. */
+static void add_piece(struct str piece, add_fn *add, void *counter)
 {
-    struct bpe_run run;
-    bpe_run_init(&run, bpe);
     for (size_t pos = 0, end; pos < piece.len; pos = end) {
         bool is_malformed;
         end = piece_char_end(piece, pos, &is_malformed);
         if (is_malformed)
-            bpe_run_add(&run, (const unsigned char *)REPLACEMENT, sizeof(REPLACEMENT) - 1);
+            add(counter, (const unsigned char *)REPLACEMENT, sizeof(REPLACEMENT) - 1);
         else
-            bpe_run_add(&run, (const unsigned char *)piece.ptr + pos, end - pos);
+            add(counter, (const unsigned char *)piece.ptr + pos, end - pos);
     }
-    return bpe_run_end(&run);
+}
+
+static void add_to_run(void *counter, const unsigned char *bytes, size_t len)
+{
+    bpe_run_add(counter, bytes, len);
+}
+
+static void add_to_table(void *counter, const unsigned char *bytes, size_t len)
+{
+    bpe_table_add(counter, bytes, len);
+}
+
+/* A piece that is too long for bpe_count or holds bytes that are not UTF-8. */
+static int64_t count_odd_piece(const struct bpe *bpe, struct str piece)
+{
+    struct bpe_run run;
+    struct bpe_table table;
+    bpe_run_init(&run, bpe);
+    add_piece(piece, add_to_run, &run);
+    int64_t n = bpe_run_end(&run);
+    if (n >= 0)
+        return n;
+    bpe_table_init(&table, bpe);
+    add_piece(piece, add_to_table, &table);
+    return bpe_table_end(&table);
 }
 
 static int64_t count(const struct bpe *bpe, piece_end_fn *piece_end, struct str text)
@@ -45,7 +69,7 @@ static int64_t count(const struct bpe *bpe, piece_end_fn *piece_end, struct str 
         if (is_valid && end - pos <= BPE_PIECE_BYTES)
             n += bpe_count(bpe, (const unsigned char *)text.ptr + pos, end - pos);
         else
-            n += count_by_run(bpe, str_slice(text, pos, end - pos));
+            n += count_odd_piece(bpe, str_slice(text, pos, end - pos));
     }
     return n;
 }
