@@ -7,7 +7,9 @@
 
 #include <time.h>
 
-#define DEFAULT_READERS 4
+/* Opened as they are needed. Few would let a handful of long reads (forgetting by rule) shut all others out.
+ */
+#define DEFAULT_READERS 16
 #define MAX_READERS     64
 
 void pool_init(struct pool *pool, const char *path, int n_max)

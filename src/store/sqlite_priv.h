@@ -53,7 +53,7 @@ struct pool {
     int n_idle, n_open, n_max;
 };
 
-/* n_max 0: four. Opens nothing yet. */
+/* n_max 0: sixteen. Opens nothing yet. */
 void pool_init(struct pool *pool, const char *path, int n_max);
 /* Waits for those that are lent. */
 void pool_done(struct pool *pool);

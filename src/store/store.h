@@ -21,7 +21,7 @@ struct store_options {
     const char *url;   /* "sqlite:PATH"; PATH's folder must exist */
     bool is_read_only; /* store_write fails with ERR_FORBIDDEN */
     bool may_create;   /* make the file and its schema when there is none; otherwise ERR_NOT_FOUND */
-    int n_readers;     /* connections for reads; 0 means 4 */
+    int n_readers;     /* connections for reads at most; 0 means 16 */
     const struct clock *clock;
 };
 
