@@ -107,8 +107,8 @@ static void read_item(struct load *load, const struct yaml_node *node, void *tar
         reading->section->item = load_template(load, node, &names);
 }
 
-/* What the kind's rows look like where the recipe does not say: their ids and scores would only cost tokens.
- */
+/* What the kind's rows look like where the recipe does not say: their ids and scores would
+ * only cost tokens. */
 static const struct template *default_item(struct load *load, const struct yaml_node *section,
                                            const struct reading *reading)
 {
@@ -228,8 +228,8 @@ static size_t add_settings(const struct source_ops *ops, const char **known, siz
     return n;
 }
 
-/* As load_map, but keys may also be settings of the step's kind: of any kind, while nobody knows which it is.
- */
+/* As load_map, but keys may also be settings of the step's kind: of any kind, while nobody knows
+ * which it is. */
 static void load_keys(struct load *load, const struct yaml_node *map, const struct load_key *keys,
                       struct reading *reading)
 {

@@ -12,7 +12,7 @@
 #define AVX2   __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
 
-/* ---- AVX2: half a row of a block in a register --------------------------------------------------------- */
+/* ---- AVX2: half a row of a block in a register ---- */
 
 AVX2 static inline __m256i look_up_avx2(const uint8_t *codes, const uint8_t *table)
 {
@@ -78,7 +78,7 @@ AVX2 static int32_t dot_avx2(const int16_t *left, const int16_t *right, uint32_t
 
 const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2};
 
-/* ---- AVX-512: a whole row ------------------------------------------------------------------------------ */
+/* ---- AVX-512: a whole row ---- */
 
 AVX512 static inline __m512i look_up_avx512(const uint8_t *codes, const uint8_t *table)
 {

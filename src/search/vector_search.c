@@ -19,7 +19,7 @@
 #define DOCS_PER_CHOSEN 400
 #define CHUNK_BLOCKS    16 /* scanned at a time: their keys stay in the nearest cache */
 
-/* ---- choosing ------------------------------------------------------------------------------------------ */
+/* ---- choosing ---- */
 
 struct chosen {
     int16_t *keys;
@@ -158,7 +158,7 @@ static void choose(const struct choosing *choosing, const struct vector_query *q
     }
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 struct candidate {
     int32_t dot;
@@ -240,7 +240,7 @@ static void compare(const struct choosing *choosing, const struct vector_query *
         qsort(best->items, best->n, sizeof(*best->items), compare_candidates);
 }
 
-/* ---- both ---------------------------------------------------------------------------------------------- */
+/* ---- both ---- */
 
 /* Room for what is wanted and as much again, and no less than makes pruning rare. */
 static int chosen_init(struct chosen *chosen, size_t n_wanted, uint32_t n_docs, struct arena *arena)

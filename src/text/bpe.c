@@ -130,7 +130,7 @@ int64_t bpe_count(const struct bpe *bpe, const unsigned char *bytes, size_t len)
     return (int64_t)row.n;
 }
 
-/* ---- pieces of any length, through a window ------------------------------------------------------------ */
+/* ---- pieces of any length, through a window ---- */
 
 void bpe_run_init(struct bpe_run *run, const struct bpe *bpe)
 {
@@ -189,7 +189,7 @@ int64_t bpe_run_end(struct bpe_run *run)
     return run->is_lost ? -1 : run->n_gone + (int64_t)run->n_row;
 }
 
-/* ---- pieces of any length, prefix by prefix ------------------------------------------------------------ */
+/* ---- pieces of any length, prefix by prefix ---- */
 
 void bpe_table_init(struct bpe_table *table, const struct bpe *bpe)
 {

@@ -36,8 +36,8 @@ static inline bool is_between(unsigned char byte, unsigned char first, unsigned 
     return byte >= first && byte <= last;
 }
 
-/* Bytes of the well-formed character at pos, or minus those of the malformed sequence (Unicode, table 3-7).
- */
+/* Bytes of the well-formed character at pos, or minus those of the malformed sequence
+ * (Unicode, table 3-7). */
 static int sequence_len(const unsigned char *p, size_t len)
 {
     unsigned char lead = p[0], first = 0x80, last = 0xBF;
