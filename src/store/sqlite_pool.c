@@ -7,8 +7,7 @@
 
 #include <time.h>
 
-/* Opened as they are needed. Few would let a handful of long reads (forgetting by rule) shut all others out.
- */
+/* Opened as they are needed. With few, a handful of long reads (forgetting by rule) would shut others out. */
 #define DEFAULT_READERS 16
 #define MAX_READERS     64
 
