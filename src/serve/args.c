@@ -43,6 +43,23 @@ int args_from_body(struct request *req, struct args *ret_args, struct err_info *
     return args_check_names(ret_args, req->route->members, reterr);
 }
 
+int args_with_scope(struct request *req, struct args *ret_args, struct scope *ret_scope,
+                    struct err_info *reterr)
+{
+    struct args args;
+    struct str user;
+
+    int rc = args_from_body(req, &args, reterr);
+    if (rc != 0)
+        return rc;
+    rc = args_user(&args, &user, reterr);
+    if (rc == 0)
+        rc = request_scope(req, user, ret_scope, reterr);
+    if (rc == 0)
+        *ret_args = args;
+    return rc;
+}
+
 static size_t count_names(const char *const *names)
 {
     size_t n = 0;
@@ -220,6 +237,15 @@ int args_json(const struct args *args, const char *name, struct str *ret_json, s
     if (!node)
         return err_set_field(reterr, ERR_INVALID, name, "%s is required", name);
     return print_json(args, name, node, ret_json, reterr);
+}
+
+void json_put_member_text_or_null(struct json_writer *writer, const char *name, struct str text)
+{
+    json_put_name(writer, name);
+    if (text.len)
+        json_put_text(writer, text);
+    else
+        json_put_null(writer);
 }
 
 void json_put_member_time(struct json_writer *writer, const char *name, int64_t time_us)

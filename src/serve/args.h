@@ -45,6 +45,9 @@ struct args {
 
 /* The whole body as an object with the route's members; as body_parse. */
 int args_from_body(struct request *req, struct args *ret_args, struct err_info *reterr);
+/* The same, and whose data its member user_id names; as body_parse. */
+int args_with_scope(struct request *req, struct args *ret_args, struct scope *ret_scope,
+                    struct err_info *reterr);
 int args_check_names(const struct args *args, const char *const *known, struct err_info *reterr);
 bool args_has(const struct args *args, const char *name);
 int args_text(const struct args *args, const char *name, struct str *ret_text, struct err_info *reterr);
@@ -66,6 +69,8 @@ int args_json(const struct args *args, const char *name, struct str *ret_json, s
 
 /* ---- writing ---- */
 
+/* null for "". */
+void json_put_member_text_or_null(struct json_writer *writer, const char *name, struct str text);
 /* ISO 8601 with Z; null for 0. */
 void json_put_member_time(struct json_writer *writer, const char *name, int64_t time_us);
 /* JSON text as it stands; `fallback` for "". */

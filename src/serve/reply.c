@@ -47,6 +47,25 @@ void reply_start_json(struct request *req, unsigned status, struct json_writer *
     json_writer_init(ret_writer, &req->reply.body);
 }
 
+void reply_start_list(struct request *req, const char *name, struct json_writer *ret_writer)
+{
+    reply_start_json(req, 200, ret_writer);
+    json_open_object(ret_writer);
+    json_put_name(ret_writer, name);
+    json_open_array(ret_writer);
+}
+
+void reply_deleted(struct request *req, const char *name, struct str id)
+{
+    struct json_writer writer;
+
+    reply_start_json(req, 200, &writer);
+    json_open_object(&writer);
+    json_put_member_text(&writer, name, id);
+    json_put_member_bool(&writer, "deleted", true);
+    json_close_object(&writer);
+}
+
 void reply_borrow(struct request *req, unsigned status, const char *content_type, struct str text,
                   void (*release)(void *owner), void *owner)
 {

@@ -43,6 +43,11 @@ void reply_done(struct reply *reply);
 
 /* Starts a JSON body; what is written through writer goes into the reply. */
 void reply_start_json(struct request *req, unsigned status, struct json_writer *ret_writer);
+/* Starts {"name":[ of a 200: its elements follow, then json_close_array, further members, json_close_object.
+ */
+void reply_start_list(struct request *req, const char *name, struct json_writer *ret_writer);
+/* {"name":"id","deleted":true} */
+void reply_deleted(struct request *req, const char *name, struct str id);
 /* Static text, or text of `owner`, released when sent (release may be NULL). */
 void reply_borrow(struct request *req, unsigned status, const char *content_type, struct str text,
                   void (*release)(void *owner), void *owner);

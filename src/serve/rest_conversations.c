@@ -32,18 +32,13 @@ int conversation_post(struct request *req, struct err_info *reterr)
     struct turn turn;
     struct args args;
     struct scope scope;
-    struct str user, id;
+    struct str id;
     struct json_writer writer;
 
-    int rc = args_from_body(req, &args, reterr);
-    if (rc != 0)
-        return rc;
-    rc = args_user(&args, &user, reterr);
-    if (rc == 0)
-        rc = request_scope(req, user, &scope, reterr);
+    int rc = args_with_scope(req, &args, &scope, reterr);
     if (rc == 0)
         rc = read_turn(&args, &turn, reterr);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     turn.session = req->args[0];
     rc = conversation_add(req->server->options.memory, &scope, &turn, &req->arena, &id, reterr);
@@ -56,23 +51,14 @@ int conversation_post(struct request *req, struct err_info *reterr)
     return 0;
 }
 
-static void put_text_or_null(struct json_writer *writer, const char *name, struct str text)
-{
-    json_put_name(writer, name);
-    if (text.len)
-        json_put_text(writer, text);
-    else
-        json_put_null(writer);
-}
-
 static void write_turn(struct json_writer *writer, const struct turn *turn)
 {
     json_open_object(writer);
     json_put_member_text(writer, "id", turn->id);
     json_put_member_text(writer, "role", turn->role);
     json_put_member_text(writer, "content", turn->content);
-    put_text_or_null(writer, "language", turn->language);
-    put_text_or_null(writer, "intent", turn->intent);
+    json_put_member_text_or_null(writer, "language", turn->language);
+    json_put_member_text_or_null(writer, "intent", turn->intent);
     json_put_member_raw(writer, "metadata", turn->metadata, "{}");
     json_put_member_time(writer, "created_at", turn->created_us);
     json_close_object(writer);
@@ -94,10 +80,7 @@ int conversation_get(struct request *req, struct err_info *reterr)
                                query_text(req, "before"), &req->arena, &turns, &n, reterr);
     if (rc < 0)
         return rc;
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_name(&writer, "messages");
-    json_open_array(&writer);
+    reply_start_list(req, "messages", &writer);
     for (size_t i = 0; i < n; i++)
         write_turn(&writer, &turns[i]);
     json_close_array(&writer);

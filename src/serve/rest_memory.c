@@ -114,19 +114,13 @@ int memory_add_post(struct request *req, struct err_info *reterr)
     struct args args;
     struct knowledge *items = NULL;
     struct scope scope;
-    struct str user;
     size_t n = 0;
     bool is_list = false;
 
-    int rc = args_from_body(req, &args, reterr);
+    int rc = args_with_scope(req, &args, &scope, reterr);
+    if (rc == 0)
+        rc = read_body(&args, &items, &n, &is_list, reterr);
     if (rc != 0)
-        return rc;
-    rc = read_body(&args, &items, &n, &is_list, reterr);
-    if (rc == 0)
-        rc = args_user(&args, &user, reterr);
-    if (rc == 0)
-        rc = request_scope(req, user, &scope, reterr);
-    if (rc < 0)
         return rc;
     if (!is_list)
         items[0].user = scope.user;
@@ -233,10 +227,7 @@ int memory_search_get(struct request *req, struct err_info *reterr)
                               reterr);
     if (rc < 0)
         return rc;
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_name(&writer, "results");
-    json_open_array(&writer);
+    reply_start_list(req, "results", &writer);
     for (size_t i = 0; i < n; i++)
         write_hit(&writer, &items[i]);
     json_close_array(&writer);
@@ -263,18 +254,11 @@ int memory_list_get(struct request *req, struct err_info *reterr)
                             &req->arena, &items, &n, &cursor, reterr);
     if (rc < 0)
         return rc;
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_name(&writer, "items");
-    json_open_array(&writer);
+    reply_start_list(req, "items", &writer);
     for (size_t i = 0; i < n; i++)
         write_item(&writer, &items[i]);
     json_close_array(&writer);
-    json_put_name(&writer, "next_cursor");
-    if (cursor.len)
-        json_put_text(&writer, cursor);
-    else
-        json_put_null(&writer);
+    json_put_member_text_or_null(&writer, "next_cursor", cursor);
     json_close_object(&writer);
     return 0;
 }
@@ -355,18 +339,13 @@ int memory_item_patch(struct request *req, struct err_info *reterr)
 int memory_item_delete(struct request *req, struct err_info *reterr)
 {
     struct scope scope;
-    struct json_writer writer;
 
     int rc = request_scope(req, STR_LIT(""), &scope, reterr);
     if (rc == 0)
         rc = knowledge_delete(req->server->options.memory, &scope, req->args[0], reterr);
     if (rc != 0)
         return rc < 0 ? rc : no_memory(reterr);
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_member_text(&writer, "id", req->args[0]);
-    json_put_member_bool(&writer, "deleted", true);
-    json_close_object(&writer);
+    reply_deleted(req, "id", req->args[0]);
     return 0;
 }
 
@@ -406,23 +385,18 @@ int memory_forget_post(struct request *req, struct err_info *reterr)
     struct knowledge_rule rule;
     struct args args;
     struct scope scope;
-    struct str user, *ids;
+    struct str *ids;
     size_t n;
     bool is_dry_run;
     struct json_writer writer;
 
-    int rc = args_from_body(req, &args, reterr);
-    if (rc != 0)
-        return rc;
-    rc = args_user(&args, &user, reterr);
-    if (rc == 0)
-        rc = request_scope(req, user, &scope, reterr);
+    int rc = args_with_scope(req, &args, &scope, reterr);
     if (rc == 0)
         rc = read_rule(&args, &rule, &is_dry_run, reterr);
     if (rc == 0)
         rc = knowledge_forget(req->server->options.memory, &scope, &rule, is_dry_run, &req->arena, &ids, &n,
                               reterr);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     reply_start_json(req, 200, &writer);
     json_open_object(&writer);

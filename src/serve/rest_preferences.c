@@ -9,11 +9,7 @@ static void write_preference(struct json_writer *writer, const struct preference
     json_open_object(writer);
     json_put_member_text(writer, "key", preference->key);
     json_put_member_raw(writer, "value", preference->value, "null");
-    json_put_name(writer, "category");
-    if (preference->category.len)
-        json_put_text(writer, preference->category);
-    else
-        json_put_null(writer);
+    json_put_member_text_or_null(writer, "category", preference->category);
     json_put_member_time(writer, "created_at", preference->created_us);
     json_put_member_time(writer, "updated_at", preference->updated_us);
     json_close_object(writer);
@@ -43,14 +39,8 @@ int preference_post(struct request *req, struct err_info *reterr)
     struct preference preference = {0};
     struct args args;
     struct scope scope;
-    struct str user;
 
-    int rc = args_from_body(req, &args, reterr);
-    if (rc != 0)
-        return rc;
-    rc = args_user(&args, &user, reterr);
-    if (rc == 0)
-        rc = request_scope(req, user, &scope, reterr);
+    int rc = args_with_scope(req, &args, &scope, reterr);
     if (rc == 0)
         rc = args_required_text(&args, "key", &preference.key, reterr);
     if (rc == 0)
@@ -59,7 +49,7 @@ int preference_post(struct request *req, struct err_info *reterr)
         rc = args_text(&args, "category", &preference.category, reterr);
     if (rc == 0)
         rc = preference_set(req->server->options.memory, &scope, &preference, reterr);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     return reply_preference(req, &scope, preference.key, reterr);
 }
@@ -88,10 +78,7 @@ int preference_all_get(struct request *req, struct err_info *reterr)
                              &preferences, &n, reterr);
     if (rc < 0)
         return rc;
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_name(&writer, "preferences");
-    json_open_array(&writer);
+    reply_start_list(req, "preferences", &writer);
     for (size_t i = 0; i < n; i++)
         write_preference(&writer, &preferences[i]);
     json_close_array(&writer);
@@ -102,18 +89,13 @@ int preference_all_get(struct request *req, struct err_info *reterr)
 static int delete_preference(struct request *req, struct str key, struct err_info *reterr)
 {
     struct scope scope;
-    struct json_writer writer;
 
     int rc = query_scope(req, &scope, reterr);
     if (rc == 0)
         rc = preference_delete(req->server->options.memory, &scope, key, reterr);
     if (rc != 0)
         return rc < 0 ? rc : no_preference(reterr);
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_member_text(&writer, "key", key);
-    json_put_member_bool(&writer, "deleted", true);
-    json_close_object(&writer);
+    reply_deleted(req, "key", key);
     return 0;
 }
 

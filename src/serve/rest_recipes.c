@@ -11,10 +11,7 @@ int recipes_list(struct request *req, struct err_info *reterr)
     struct json_writer writer;
 
     (void)reterr;
-    reply_start_json(req, 200, &writer);
-    json_open_object(&writer);
-    json_put_name(&writer, "recipes");
-    json_open_array(&writer);
+    reply_start_list(req, "recipes", &writer);
     for (size_t i = 0; book && i < book->n; i++) {
         json_put_raw(&writer, STR_LIT("")); /* the comma; the recipe writes itself */
         recipe_write_json(book->recipes[i], false, writer.buf);
