@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import cases
@@ -249,6 +250,41 @@ sections:
             assert "- here" in answer["context"] and "t" in answer["sections"][0]["error"]
         told = [line for line in server.log().split("\n") if "section failed" in line]
         assert len(told) == 1, told
+
+
+def case_stop_under_load_loses_no_acknowledged_write(world):
+    world.run("init", "--data", "d")
+    acknowledged, failures = [], []
+
+    def write(worker):
+        n = 0
+        while True:
+            content = f"fact{worker}x{n}"
+            n += 1
+            try:
+                server.ask("POST", "/memory/add", {"content": content, "user_id": "load"}, expect=201)
+            except (OSError, http.client.HTTPException):
+                return  # the server has gone; it said nothing of this one
+            except AssertionError as error:
+                failures.append(str(error))
+                return
+            acknowledged.append(content)
+
+    server = Server(world)
+    writers = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
+    for writer in writers:
+        writer.start()
+    while len(acknowledged) < 100 and any(writer.is_alive() for writer in writers):
+        time.sleep(0.01)
+    server.stop()
+    for writer in writers:
+        writer.join(30)
+    assert len(acknowledged) >= 100 and not failures, failures
+    with contextlib.closing(sqlite3.connect(world.path("d/precis.db"))) as db:
+        stored = [row[0] for row in db.execute("SELECT content FROM knowledge WHERE user_id = 'load'")]
+    lost = set(acknowledged) - set(stored)
+    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged writes are lost"
+    assert len(stored) == len(set(stored)) <= len(acknowledged) + len(writers)
 
 
 def case_tenants_never_see_each_other(world):
