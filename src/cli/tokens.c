@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 #include "core/json.h"
+#include "recipe/recipe.h"
 #include "text/tokens.h"
 
 #define MAX_TEXT_BYTES (64 * 1024 * 1024)
@@ -40,9 +41,9 @@ static void write_count(const struct cli *cli, const struct tokenizer *tokenizer
 
 static int tokens_run(struct cli *cli, int argc, char **argv)
 {
-    const char *name = "approx";
+    const char *name = RECIPE_DEFAULT_TOKENIZER;
     const struct option options[] = {
-        {"tokenizer", OPTION_TEXT, &name, "NAME", "how they are counted (approx)"},
+        {"tokenizer", OPTION_TEXT, &name, "NAME", "how they are counted (" RECIPE_DEFAULT_TOKENIZER ")"},
         OPTION_END,
     };
     struct args_list words;

@@ -31,7 +31,7 @@
 /* What a recipe gets that does not say. */
 #define RECIPE_DEFAULT_TOKENS      4000
 #define RECIPE_DEFAULT_MAX_TOKENS  32000
-#define RECIPE_DEFAULT_TOKENIZER   "approx"
+#define RECIPE_DEFAULT_TOKENIZER   "o200k_base"
 #define RECIPE_DEFAULT_DEADLINE_US (200 * US_PER_MS)
 #define RECIPE_DEFAULT_LIMIT       20
 

@@ -84,5 +84,5 @@ static int64_t o200k_on_count(struct str text)
     return count(&bpe_o200k, o200k_piece_end, text);
 }
 
-const struct tokenizer tokenizer_cl100k = {"cl100k_base", cl100k_on_count, .seam_tokens = 4};
-const struct tokenizer tokenizer_o200k = {"o200k_base", o200k_on_count, .seam_tokens = 4};
+const struct tokenizer tokenizer_cl100k = {"cl100k_base", cl100k_on_count, .seam_tokens = 0};
+const struct tokenizer tokenizer_o200k = {"o200k_base", o200k_on_count, .seam_tokens = 0};

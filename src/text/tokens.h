@@ -24,9 +24,10 @@ struct tokenizer {
      * thread-safe. */
     int64_t (*count)(struct str text);
     /* What joining two texts may cost: count(ab) <= count(a) + count(b) + seam_tokens. Always so for approx.
-     * For the others the sum is exact where a ends in a line feed and b begins with neither white space nor a
-     * slash; elsewhere a few tokens are usual and the bound holds for texts as they are found, but no number
-     * holds for all: what matters to a budget is counted again as a whole. */
+     * For the others where a ends in a line feed and b begins with neither white space nor a slash, as lines
+     * of a context do: then the sum is exact. Elsewhere it is a token or two short in one join of a
+     * hundred, and no number is enough for all texts: what matters to a budget is counted again as a whole.
+     */
     int seam_tokens;
 };
 

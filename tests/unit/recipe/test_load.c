@@ -68,7 +68,7 @@ static void a_short_recipe_gets_the_defaults(void **state)
     assert_int_equal(strlen(recipe->version), 32);
     assert_int_equal(recipe->budget_tokens, 4000);
     assert_int_equal(recipe->max_budget_tokens, 32000);
-    assert_true(str_is(recipe->tokenizer, "approx"));
+    assert_true(str_is(recipe->tokenizer, "o200k_base"));
     assert_int_equal(recipe->deadline_us, 200 * US_PER_MS);
     assert_int_equal(recipe->cache_ttl_us, 0);
     assert_int_equal(recipe->zone.kind, REF_PARAM);
