@@ -141,6 +141,7 @@ struct build {
     int64_t deadline_len_us;
     int64_t now_us; /* wall clock: one now for all */
     struct zone *zone;
+    struct str zone_trouble; /* "" or why times are in UTC instead */
 
     struct shelf_key key; /* of the answer */
     uint64_t version;     /* of the user's own data before anything was read */

@@ -243,17 +243,23 @@ static void make_notice(struct maker *maker)
         .text = text, .score = NAN, .time_us = INT64_MIN, .tokens = -1, .is_notice = true};
 }
 
+static void add_trouble(struct maker *maker, struct str trouble)
+{
+    struct str *degraded = &maker->section->degraded;
+    if (trouble.len > 0)
+        *degraded = arena_printf(&maker->build->arena, "%.*s%s%.*s", STR_ARG(*degraded),
+                                 degraded->len ? "; " : "", STR_ARG(trouble));
+}
+
 static void note_degraded(struct maker *maker)
 {
     const struct source_result *result = maker->result;
-    struct arena *arena = &maker->build->arena;
-    struct build_section *section = maker->section;
     if (result->n_malformed > 0)
-        section->degraded = arena_printf(arena, "%zu %s could not be read%s%.*s", result->n_malformed,
-                                         result->n_malformed == 1 ? "entry" : "entries",
-                                         result->degraded.len ? "; " : "", STR_ARG(result->degraded));
-    else
-        section->degraded = arena_copy(arena, result->degraded);
+        add_trouble(maker, arena_printf(&maker->build->arena, "%zu %s could not be read", result->n_malformed,
+                                        result->n_malformed == 1 ? "entry" : "entries"));
+    add_trouble(maker, result->degraded);
+    if (result->n_rows > 0)
+        add_trouble(maker, maker->build->zone_trouble);
 }
 
 static int compare_times(const void *a, const void *b, void *owner)

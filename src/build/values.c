@@ -186,8 +186,12 @@ void build_zone_load(struct build *build)
         return;
     struct build_names names = {.build = build};
     struct value value = build_value_at(&names, ref, &build->arena);
-    /* A zone that nobody knows leaves UTC, which the printed offsets say. */
-    if (value.type == VALUE_TEXT && value.text.len > 0 &&
-        zone_new(value.text, &build->zone, NULL) == ERR_NOMEM)
+    struct err_info err = {0};
+    if (value.type != VALUE_TEXT || value.text.len == 0 || build->zone_trouble.len > 0)
+        return;
+    int rc = zone_new(value.text, &build->zone, &err);
+    if (rc == ERR_NOMEM)
         build->arena.err = build->arena.err ? build->arena.err : ERR_NOMEM;
+    else if (rc < 0)
+        build->zone_trouble = arena_printf(&build->arena, "times are in UTC: %s", err.message);
 }
