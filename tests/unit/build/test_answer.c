@@ -170,6 +170,24 @@ static void zero_is_a_value(void **state)
     finish(&fixture, answer);
 }
 
+static void unknown_time_zone_is_said_where_something_is_shown(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct build_answer *answer = build_yaml(&fixture, "recipe: test\n"
+                                                       "deadline: 20s\n"
+                                                       "zone: user.zone\n"
+                                                       "resolve:\n"
+                                                       "  user: { from: fake, rows: zone=Mars/Olympus }\n"
+                                                       "sections:\n"
+                                                       "  - { name: a, from: fake, rows: t=1 }\n"
+                                                       "  - { name: b, from: fake, rows: '' }\n");
+    assert_text(report_of(answer, "a")->degraded,
+                "times are in UTC: this system knows no time zone 'Mars/Olympus'");
+    assert_text(report_of(answer, "b")->degraded, "");
+    finish(&fixture, answer);
+}
+
 static void row_without_a_template_shows_its_columns(void **state)
 {
     (void)state;
@@ -424,6 +442,7 @@ int main(void)
         cmocka_unit_test(newest_first_is_printed_oldest_first_and_the_newest_are_kept),
         cmocka_unit_test(order_by_time_is_for_print_only),
         cmocka_unit_test(zero_is_a_value),
+        cmocka_unit_test(unknown_time_zone_is_said_where_something_is_shown),
         cmocka_unit_test(row_without_a_template_shows_its_columns),
         cmocka_unit_test(empty_section_says_what_the_recipe_says),
         cmocka_unit_test(old_reading_is_marked),
