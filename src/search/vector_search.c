@@ -17,6 +17,7 @@
 #define CHOSEN_PER_HIT  10
 #define MIN_CHOSEN      150
 #define DOCS_PER_CHOSEN 400
+#define SAMPLE_BLOCKS   32
 #define CHUNK_BLOCKS    16 /* scanned at a time: their keys stay in the nearest cache */
 
 /* ---- choosing ---- */
@@ -25,7 +26,7 @@ struct chosen {
     int16_t *keys;
     uint32_t *docs;
     size_t n, max;    /* max: room */
-    size_t n_wanted;  /* half of max at most */
+    size_t n_wanted;  /* a third of max at most */
     int16_t at_least; /* lower keys need not be gathered any more */
 };
 
@@ -94,13 +95,13 @@ static bool may_find(const struct choosing *choosing, uint32_t doc)
     return docs_match(choosing->docs, choosing->filter, doc) && has_vector(choosing->index, doc);
 }
 
-/* Gathers from a block what its mask names. */
+/* Gathers from a block what its mask names; of that, what may be found, unless choosing is NULL. */
 static void gather(const struct choosing *choosing, uint32_t first_doc, const int16_t *keys, uint64_t mask,
                    struct chosen *chosen)
 {
     for (; mask; mask &= mask - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(mask), doc = first_doc + i;
-        if (keys[i] < chosen->at_least || !may_find(choosing, doc))
+        if (keys[i] < chosen->at_least || (choosing && !may_find(choosing, doc)))
             continue;
         chosen->keys[chosen->n] = keys[i];
         chosen->docs[chosen->n++] = doc;
@@ -109,10 +110,10 @@ static void gather(const struct choosing *choosing, uint32_t first_doc, const in
     }
 }
 
-/* Scans all documents and leaves the wanted number of those from chosen->at_least up. */
-static void choose_from_all(const struct choosing *choosing, struct vector_scan scan, struct chosen *chosen)
+/* Gathers from all blocks. */
+static void scan_all(const struct vector_index *index, struct vector_scan scan,
+                     const struct choosing *choosing, struct chosen *chosen)
 {
-    const struct vector_index *index = choosing->index;
     int16_t keys[CHUNK_BLOCKS * BLOCK_DOCS];
     uint64_t masks[CHUNK_BLOCKS];
     size_t n_blocks = (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS, n_now;
@@ -125,37 +126,53 @@ static void choose_from_all(const struct choosing *choosing, struct vector_scan 
         for (size_t b = 0; b < n_now; b++)
             gather(choosing, (uint32_t)(at + b) * BLOCK_DOCS, keys + b * BLOCK_DOCS, masks[b], chosen);
     }
-    prune(chosen);
 }
 
 /* A key that somewhat more than the wanted number of documents reach, if those of a few whole blocks here and
  * there are like the others. */
 static int16_t guess_threshold(const struct vector_index *index, const struct vector_scan *scan,
-                               size_t n_wanted)
+                               double n_wanted)
 {
-    int16_t keys[CHUNK_BLOCKS * BLOCK_DOCS];
+    int16_t keys[SAMPLE_BLOCKS * BLOCK_DOCS];
     uint64_t mask;
     size_t n_blocks = index->n / BLOCK_DOCS, n_above;
-    size_t n_sampled = n_blocks < CHUNK_BLOCKS ? n_blocks : CHUNK_BLOCKS;
+    size_t n_sampled = n_blocks < SAMPLE_BLOCKS ? n_blocks : SAMPLE_BLOCKS;
     for (size_t i = 0; i < n_sampled; i++)
         index->kernel->scan(index->blocks + i * n_blocks / n_sampled * block_size_bytes(index->width), 1,
                             scan, keys + i * BLOCK_DOCS, &mask);
-    double expected = (double)n_wanted * (double)(n_sampled * BLOCK_DOCS) / index->n;
+    double expected = n_wanted * (double)(n_sampled * BLOCK_DOCS) / index->n;
     size_t rank = (size_t)(expected + 3 * sqrt(expected)) + 3; /* three standard deviations */
     struct chosen sample = {.keys = keys, .n = n_sampled * BLOCK_DOCS};
     return rank < sample.n ? find_nth(&sample, rank, &n_above) : INT16_MIN;
 }
 
+static void drop_unfindable(const struct choosing *choosing, struct chosen *chosen)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < chosen->n; i++) {
+        chosen->keys[n] = chosen->keys[i];
+        chosen->docs[n] = chosen->docs[i];
+        n += may_find(choosing, chosen->docs[i]);
+    }
+    chosen->n = n;
+}
+
+/* Without asking the filter on the way, which is right for a filter that passes nearly all; when too few are
+ * left by it, again with it. */
 static void choose(const struct choosing *choosing, const struct vector_query *query, struct chosen *chosen)
 {
-    struct vector_scan scan = vector_make_scan(query->table, choosing->index->width);
-    chosen->at_least = guess_threshold(choosing->index, &scan, chosen->n_wanted);
-    choose_from_all(choosing, scan, chosen);
-    if (chosen->n < chosen->n_wanted && chosen->at_least > INT16_MIN) { /* the filter passes too few */
+    const struct vector_index *index = choosing->index;
+    struct vector_scan scan = vector_make_scan(query->table, index->width);
+    double n_living = choosing->docs->n_live ? (double)choosing->docs->n_live / choosing->docs->n : 1;
+    chosen->at_least = guess_threshold(index, &scan, (double)chosen->n_wanted / n_living);
+    scan_all(index, scan, NULL, chosen);
+    drop_unfindable(choosing, chosen);
+    if (chosen->n < chosen->n_wanted) {
         chosen->n = 0;
         chosen->at_least = INT16_MIN;
-        choose_from_all(choosing, scan, chosen);
+        scan_all(index, scan, choosing, chosen);
     }
+    prune(chosen);
 }
 
 /* ---- comparing ---- */
@@ -225,7 +242,7 @@ static void best_put(struct best *best, struct candidate candidate)
 static void compare(const struct choosing *choosing, const struct vector_query *query,
                     const struct chosen *chosen, struct best *best)
 {
-    const size_t ahead = 4;
+    const size_t ahead = 8; /* rows on their way at once: 4 are slower, 16 no faster */
     for (size_t i = 0; i < chosen->n; i++) {
         uint32_t doc = chosen->docs[i];
         if (i + ahead < chosen->n)
@@ -242,11 +259,11 @@ static void compare(const struct choosing *choosing, const struct vector_query *
 
 /* ---- both ---- */
 
-/* Room for what is wanted and as much again, and no less than makes pruning rare. */
+/* Room for three times what is wanted, and no less than makes pruning rare. */
 static int chosen_init(struct chosen *chosen, size_t n_wanted, uint32_t n_docs, struct arena *arena)
 {
     bool is_all = n_wanted >= n_docs;
-    size_t max = is_all ? n_docs : 2 * n_wanted > 1024 ? 2 * n_wanted : 1024;
+    size_t max = is_all ? n_docs : 3 * n_wanted > 1024 ? 3 * n_wanted : 1024;
     *chosen = (struct chosen){.max = max, .n_wanted = n_wanted, .at_least = INT16_MIN};
     chosen->keys = arena_alloc(arena, max * sizeof(*chosen->keys));
     chosen->docs = arena_alloc(arena, max * sizeof(*chosen->docs));
