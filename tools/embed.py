@@ -3,16 +3,40 @@
 """Turns files into a C source that holds their bytes.
 
 usage: embed.py SYMBOL OUT.c FILE...
+       embed.py SYMBOL OUT.S FILE
 
 Defines `const struct embedded_file SYMBOL[]`, in the order given, ended by a row whose name is NULL; a row's
 name is the file's base name (core/embed.h).
+
+For one large file, which a compiler would chew on for long: OUT.S is a source for the assembler, which takes the bytes
+from where they are. They stand between SYMBOL and SYMBOL_end, at a multiple of 64.
 """
 import os
 import sys
 
 
+INCLUDE = """    .section .rodata
+    .balign 64
+    .hidden {symbol}
+    .globl {symbol}
+    .type {symbol}, %object
+{symbol}:
+    .incbin "{path}"
+    .size {symbol}, . - {symbol}
+    .hidden {symbol}_end
+    .globl {symbol}_end
+{symbol}_end:
+    .byte 0
+    .section .note.GNU-stack, "", %progbits
+"""
+
+
 def main():
     symbol, out, *paths = sys.argv[1:]
+    if out.endswith(".S"):
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(INCLUDE.format(symbol=symbol, path=os.path.abspath(paths[0])))
+        return
     lines = ['#include "core/embed.h"', "", f"extern const struct embedded_file {symbol}[];", ""]
     rows = []
     for number, path in enumerate(paths):
