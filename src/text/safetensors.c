@@ -88,7 +88,7 @@ int safetensors_find(struct str file, const char *name, struct tensor *ret_tenso
 {
     struct json *root = NULL;
     struct tensor tensor;
-    size_t header_bytes;
+    size_t header_bytes = 0;
     int r = read_header(file, &header_bytes, &root, reterr);
     if (r < 0)
         return r;

@@ -84,7 +84,7 @@ static size_t size_of(uint32_t n_slots, size_t text_bytes)
 int wordpiece_build(const struct str *tokens, size_t n_tokens, uint32_t *ret_order,
                     struct wordpiece_vocab *ret_vocab, struct err_info *reterr)
 {
-    size_t text_bytes;
+    size_t text_bytes = 0;
     uint32_t n_in_group[N_GROUPS] = {0};
     int r = check_sizes(tokens, n_tokens, &text_bytes, reterr);
     if (r < 0)
