@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import python_service  # noqa: E402
 
-REQUEST = {"recipe": "assistant", "params": {"user_id": "demo"}, "query": "what is on today?", "max_tokens": 1000}
+REQUEST = {"recipe": "assistant", "params": {"user_id": "demo"}, "query": "what is on today?", "max_tokens": 300}
 N_KNOWLEDGE = 10_000
 
 
@@ -199,6 +199,14 @@ def machine():
     return f"{os.cpu_count()} cores {model.group(1) if model else platform.machine()}, {time.strftime('%Y-%m-%d')}"
 
 
+def program_size(program):
+    """(code, data built into it) in MB: the vocabularies and the model stand in a section of their own."""
+    out = subprocess.run(["size", "-A", "-d", program], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"^\.precis_data\s+(\d+)", out, re.MULTILINE)
+    data = int(found.group(1)) if found else 0
+    return (os.path.getsize(program) - data) / 1e6, data / 1e6
+
+
 def measure_start(args, program, data):
     """Medians of (start to first answer in ms, idle memory in MB)."""
     runs = []
@@ -237,7 +245,7 @@ def main():
         bench_uncached(args, server, folder)
         bench_write(args, server, folder)
         print(f"\nstart to first answer {start_ms:.0f} ms; idle memory {idle_mb:.1f} MB; "
-              f"binary {os.path.getsize(program) / 1e6:.2f} MB")
+              f"program {program_size(program)[0]:.2f} MB and {program_size(program)[1]:.1f} MB of built-in data")
     finally:
         if server and server.process.poll() is None:
             server.stop()

@@ -8,14 +8,14 @@ usage: embed.py SYMBOL OUT.c FILE...
 Defines `const struct embedded_file SYMBOL[]`, in the order given, ended by a row whose name is NULL; a row's
 name is the file's base name (core/embed.h).
 
-For one large file, which a compiler would chew on for long: OUT.S is a source for the assembler, which takes the bytes
+For one large file, which a compiler would chew on for long, OUT.S is a source for the assembler, which takes the bytes
 from where they are. They stand between SYMBOL and SYMBOL_end, at a multiple of 64.
 """
 import os
 import sys
 
 
-INCLUDE = """    .section .rodata
+INCLUDE = """    .section .precis_data, "a", %progbits
     .balign 64
     .hidden {symbol}
     .globl {symbol}
