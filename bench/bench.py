@@ -168,13 +168,15 @@ def bench_cached(args, server, folder):
 
 
 def bench_uncached(args, server, folder):
-    body = dict(REQUEST, cache="off")
+    body = dict(REQUEST, cache="off", max_tokens=1000)
     answer = server.call("POST", "/v1/context", body)
     n_sections = sum(section["status"] == "ok" for section in answer["sections"])
+    if n_sections != 8:
+        raise SystemExit(f"bench: only {n_sections} sections have something to say: {answer['sections']}")
     peer = python_service.ContextBuilder(server.folder)
     compare(args, f"uncached context over HTTP, {n_sections} sections, {N_KNOWLEDGE:,} items",
             lambda: wrk(server.url + "/v1/context", args.seconds, 1, folder, body), "Python, sqlite3 + FTS5, no HTTP",
-            lambda: timed(args.seconds, lambda: peer.build(REQUEST["query"], "demo", REQUEST["max_tokens"])))
+            lambda: timed(args.seconds, lambda: peer.build(body["query"], "demo", body["max_tokens"])))
 
 
 def bench_write(args, server, folder):
