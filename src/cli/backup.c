@@ -4,7 +4,9 @@
  */
 #include "cli/app.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void show_progress(int64_t n_done, int64_t n_all, void *arg)
 {
@@ -41,6 +43,8 @@ static int restore_from(const struct cli *cli, const char *path, struct err_info
 {
     struct app app = {.store = NULL};
     int r = app_open_config(&app, cli, reterr);
+    if (r == 0 && access(path, R_OK) != 0) /* said before a folder is made for nothing */
+        r = err_set(reterr, ERR_IO, "cannot read %s: %s", path, strerror(errno));
     if (r == 0)
         r = app_make_store_folder(&app, reterr);
     if (r == 0)

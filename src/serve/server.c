@@ -53,11 +53,11 @@ static int check_reach(const struct server *server, struct err_info *reterr)
     if (rc < 0)
         return rc;
     if (!has_keys)
-        return err_set_field(
-            reterr, ERR_FORBIDDEN, "listen",
-            "%s can be reached by others and there is no key yet; make one with `precis key create`, "
-            "or listen on 127.0.0.1",
-            server->options.listen);
+        return err_set_field(reterr, ERR_FORBIDDEN, "listen",
+                             "%s can be reached by others and there is no key yet; make one with `precis key "
+                             "create --name NAME`, "
+                             "or listen on 127.0.0.1",
+                             server->options.listen);
     return 0;
 }
 

@@ -123,6 +123,8 @@ def case_backup_brings_back_what_was_forgotten(world):
     assert world.json("memory", "list", "--data", "d")[0]["content"] == "Worth keeping."
     world.write("broken.db", "this is no backup")
     world.run("restore", "broken.db", "--data", "d", expect=1)
+    world.run("restore", "missing.db", "--data", "fresh", expect=1)
+    assert not os.path.exists(world.path("fresh"))  # nothing is left of a restore that could not begin
     assert len(world.json("memory", "list", "--data", "d")) == 1
 
 
