@@ -70,9 +70,8 @@ static void check_sqlite(struct doctor *doctor, const struct store_info *info)
         return;
     }
     (void)snprintf(sentence, sizeof sentence,
-                   "%s is linked, which lacks the fix for the WAL-reset defect (3.51.3); one process alone "
-                   "checkpoints, under "
-                   "a lock, so that the defect cannot be met",
+                   "%s is linked, which lacks the fix for the WAL-reset defect (3.51.3); writes and "
+                   "checkpoints of all precis processes take turns under one lock, so that none meets it",
                    info->library_version);
     say(doctor, VERDICT_NOTE, "sqlite", sentence);
 }

@@ -59,8 +59,8 @@ struct search_query {
 
 struct search_hit {
     int64_t row;
-    double
-        score; /* 0..1: share of what a perfect match of the query would score; comparable within a query */
+    /* 0..1: share of what a perfect match of the query would score; comparable within a query */
+    double score;
     double keyword; /* the part the keyword index gave (more parts come with more indexes) */
 };
 
