@@ -5,12 +5,15 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+PYTHON ?= python3
+DATA ?=
+EVAL_OPTIONS ?=
 DEMO_DATA = var/demo
 
 RELEASE = build/release
 INSTALL_ROOT = $(DESTDIR)$(PREFIX)
 
-.PHONY: all help deps demo check fuzz bench install clean format
+.PHONY: all help deps demo check fuzz bench eval install clean format
 
 all: deps build/precis
 
@@ -20,6 +23,7 @@ help:
 	@echo 'make check           build and test in every variant; the last line says how it went'
 	@echo 'make fuzz            run each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make bench           run the side-by-side benchmarks'
+	@echo 'make eval DATA=PATH  retrieval quality on questions with known evidence (docs/evaluation.md)'
 	@echo 'make install         install below PREFIX ($(PREFIX)), staged in DESTDIR'
 	@echo 'make format          lay the sources out with clang-format'
 	@echo 'make clean           remove build/ and the sample data'
@@ -51,6 +55,11 @@ fuzz:
 bench: all
 	@tools/install-deps.sh bench
 	@python3 bench/bench.py build/precis
+
+eval:
+	@[ -n '$(DATA)' ] || { echo 'eval: say on which data: make eval DATA=FILE_OR_FOLDER (docs/evaluation.md)' >&2; exit 2; }
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) bench/eval.py '$(DATA)' --program build/precis $(EVAL_OPTIONS)
 
 install: all
 	install -D -s -m 755 build/precis $(INSTALL_ROOT)/bin/precis

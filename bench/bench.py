@@ -19,56 +19,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import python_service  # noqa: E402
+from precis_server import Server  # noqa: E402
 
 REQUEST = {"recipe": "assistant", "params": {"user_id": "demo"}, "query": "what is on today?", "max_tokens": 300}
 N_KNOWLEDGE = 10_000
-
-
-class Server:
-    """A precis of its own, with one front thread, as nginx has one worker."""
-
-    def __init__(self, program, folder):
-        self.folder = folder
-        config = os.path.join(folder, "bench.yaml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("limits: { front_threads: 1 }\n")
-        started = time.perf_counter()
-        self.process = subprocess.Popen(
-            [program, "--config", config, "--data", folder, "serve", "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-            if found:
-                self.url = found.group(0)
-                break
-        else:
-            raise SystemExit("bench: precis serve did not start")
-        self.call("GET", "/healthz", parse=False)
-        self.start_ms = (time.perf_counter() - started) * 1e3
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-
-    def call(self, method, path, body=None, parse=True):
-        request = urllib.request.Request(self.url + path, method=method,
-                                         data=None if body is None else json.dumps(body).encode())
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            data = answer.read()
-            return json.loads(data) if parse else data
-
-    def rss_mb(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) / 1024
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
+ONE_FRONT = "limits: { front_threads: 1 }\n"  # as nginx has one worker
 
 
 class Nginx:
@@ -213,7 +174,7 @@ def measure_start(args, program, data):
     """Medians of (start to first answer in ms, idle memory in MB)."""
     runs = []
     for _ in range(args.rounds):
-        server = Server(program, data)
+        server = Server(program, data, ONE_FRONT)
         time.sleep(0.2)  # let start-up work end before memory is read
         runs.append((server.start_ms, server.rss_mb()))
         server.stop()
@@ -237,7 +198,7 @@ def main():
         subprocess.run([program, "--data", data, "init", "--demo"], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         start_ms, idle_mb = measure_start(args, program, data)
-        server = Server(program, data)
+        server = Server(program, data, ONE_FRONT)
         fill_knowledge(server)
         print(f"{machine()}; medians of {args.rounds} runs of {args.seconds} s taken in turn; one front thread, one nginx"
               " worker, one wrk thread\n")

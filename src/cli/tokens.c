@@ -39,11 +39,29 @@ static void write_count(const struct cli *cli, const struct tokenizer *tokenizer
     json_close_object(&json);
 }
 
+/* The count of each line, on a line of its own. */
+static int print_lines(struct cli *cli, const struct tokenizer *tokenizer, struct str rest, struct buf *out)
+{
+    struct str line;
+    int exit_code = EXIT_DONE;
+    bool is_empty = rest.len == 0;
+    if (rest.len > 0 && rest.ptr[rest.len - 1] == '\n')
+        rest.len--;
+    while (exit_code == EXIT_DONE && !is_empty && str_next_part(&rest, '\n', &line)) {
+        buf_clear(out);
+        write_count(cli, tokenizer, line, out);
+        exit_code = cli_print(cli, out);
+    }
+    return exit_code;
+}
+
 static int tokens_run(struct cli *cli, int argc, char **argv)
 {
     const char *name = RECIPE_DEFAULT_TOKENIZER;
+    bool by_line = false;
     const struct option options[] = {
         {"tokenizer", OPTION_TEXT, &name, "NAME", "how they are counted (" RECIPE_DEFAULT_TOKENIZER ")"},
+        {"lines", OPTION_FLAG, &by_line, NULL, "count each line"},
         OPTION_END,
     };
     struct args_list words;
@@ -58,13 +76,19 @@ static int tokens_run(struct cli *cli, int argc, char **argv)
     buf_init(&text, MAX_TEXT_BYTES);
     buf_init(&out, 4096);
     r = cli_read_file(words.n ? words.items[0] : "-", &text, &err);
-    if (r == 0)
+    int exit_code;
+    if (r < 0) {
+        exit_code = cli_fail(cli, &err);
+    } else if (by_line) {
+        exit_code = print_lines(cli, tokenizer, buf_str(&text), &out);
+    } else {
         write_count(cli, tokenizer, buf_str(&text), &out);
-    int exit_code = r == 0 ? cli_print(cli, &out) : cli_fail(cli, &err);
+        exit_code = cli_print(cli, &out);
+    }
     buf_done(&out);
     buf_done(&text);
     return exit_code;
 }
 
-const struct command command_tokens = {"tokens", "[--tokenizer NAME] [FILE]",
+const struct command command_tokens = {"tokens", "[--tokenizer NAME] [--lines] [FILE]",
                                        "counts the tokens of a file or of its input", tokens_run};

@@ -43,6 +43,13 @@ def case_demo_context_keeps_its_budget(world):
         assert counted == answer["tokens"], (counted, answer["tokens"])
 
 
+def case_tokens_are_counted_line_by_line(world):
+    lines = ["a b", "", "hello world again", "naïve"]
+    out, _ = world.run("tokens", "--lines", text="\n".join(lines) + "\n")
+    assert out.splitlines() == [world.run("tokens", text=line)[0].strip() for line in lines], out
+    assert world.run("tokens", "--lines")[0] == ""
+
+
 def case_demo_can_be_loaded_again(world):
     world.run("init", "--demo", "--data", "d")
     first = world.json("memory", "list", "--data", "d", "--user", "demo", "--limit", "1000")
