@@ -157,3 +157,65 @@ size_t chars_fold_text(struct str run, char out[FOLD_MAX_BYTES])
     }
     return len;
 }
+
+/* Letters whose stroke or ligature is no mark. */
+static const struct {
+    uint16_t code;
+    char plain[3];
+} plain_letters[] = {
+    {0xDF, "ss"}, {0xE6, "ae"}, {0xF0, "d"},  {0xF8, "o"},  {0xFE, "th"},  {0x111, "d"}, {0x127, "h"},
+    {0x131, "i"}, {0x138, "k"}, {0x142, "l"}, {0x14B, "n"}, {0x153, "oe"}, {0x167, "t"},
+};
+
+/* The letter under its marks, as UTF-8; its length. */
+static size_t strip_letter(int32_t code, char out[4])
+{
+    for (size_t i = 0; i < sizeof(plain_letters) / sizeof(plain_letters[0]); i++) {
+        if (plain_letters[i].code == code) {
+            size_t len = strlen(plain_letters[i].plain);
+            memcpy(out, plain_letters[i].plain, len);
+            return len;
+        }
+    }
+    bool is_latin = (code >= 0xC0 && code < 0x250) || (code >= 0x1E00 && code < 0x1F00);
+    bool is_greek = (code >= 0x386 && code < 0x3CF) || (code >= 0x1F00 && code < 0x2000);
+    if (is_latin || is_greek || code == 0x451) {
+        int32_t parts[8];
+        int boundclass = UTF8PROC_BOUNDCLASS_START;
+        if (utf8proc_decompose_char(code, parts, 8, UTF8PROC_DECOMPOSE, &boundclass) > 0)
+            code = parts[0];
+    }
+    return char_encode(code, out);
+}
+
+static bool is_diacritic(uint32_t codepoint)
+{
+    return codepoint >= 0x300 && codepoint <= 0x36F;
+}
+
+size_t chars_strip(struct str folded, char out[FOLD_MAX_BYTES])
+{
+    size_t len = 0, pos = 0;
+    while (pos < folded.len) {
+        char bytes[4];
+        uint32_t codepoint = (unsigned char)folded.ptr[pos];
+        if (codepoint < 0x80) {
+            out[len++] = (char)codepoint;
+            pos++;
+            continue;
+        }
+        codepoint = utf8_next(folded, &pos);
+        if (is_diacritic(codepoint)) /* one that composes with nothing */
+            continue;
+        size_t n_bytes = strip_letter((int32_t)codepoint, bytes);
+        memcpy(out + len, bytes, n_bytes); /* never longer than what was read */
+        len += n_bytes;
+    }
+    return len;
+}
+
+size_t chars_fold_plain(struct str run, char out[FOLD_MAX_BYTES])
+{
+    size_t len = chars_fold_text(utf8_prefix(run, FOLD_MAX_BYTES), out);
+    return chars_strip(str_make(out, len), out);
+}

@@ -41,5 +41,10 @@ size_t char_encode(int32_t code, char out[4]);
 size_t chars_fold(struct str run, int32_t codes[FOLD_MAX_CODES]);
 /* The same as UTF-8, at most FOLD_MAX_BYTES of it, ended between characters. */
 size_t chars_fold_text(struct str run, char out[FOLD_MAX_BYTES]);
+/* What chars_fold_text made, without the diacritics of Latin and Greek letters (also ł, ø, æ and their like,
+ * and ё): at most FOLD_MAX_BYTES. in and out may be the same. */
+size_t chars_strip(struct str folded, char out[FOLD_MAX_BYTES]);
+/* Both: a run as people type it who have no such keys. */
+size_t chars_fold_plain(struct str run, char out[FOLD_MAX_BYTES]);
 
 #endif
