@@ -43,7 +43,7 @@ static double rate(const struct embedder *embedder, const struct str *texts, siz
     size_t n_done = 0;
     do {
         for (size_t i = 0; i < n; i++)
-            embed_text(embedder, texts[i], vector);
+            (void)embed_text(embedder, texts[i], vector, NULL);
         n_done += n;
         end = now_ns();
     } while ((double)(end - start) < seconds * 1e9);
@@ -62,9 +62,9 @@ static int64_t query_ns(const struct embedder *embedder, const struct str *texts
     size_t other = 0;
     for (size_t i = 0; i < N_QUERIES; i++) {
         for (size_t j = 0; j < N_BETWEEN; j++)
-            embed_text(embedder, texts[other++ % n], vector);
+            (void)embed_text(embedder, texts[other++ % n], vector, NULL);
         int64_t start = now_ns();
-        embed_text(embedder, texts[0], vector);
+        (void)embed_text(embedder, texts[0], vector, NULL);
         took[i] = now_ns() - start;
     }
     qsort(took, N_QUERIES, sizeof *took, compare);

@@ -45,7 +45,9 @@ static void write_json(struct embed_run *run, size_t n_dims)
 static int print_vector(struct embed_run *run, struct str text)
 {
     size_t n_dims = embedder_dims(run->embedder);
-    embed_text(run->embedder, text, run->vector);
+    struct err_info err;
+    if (embed_text(run->embedder, text, run->vector, &err) < 0)
+        return cli_fail(run->cli, &err);
     buf_clear(&run->line);
     if (run->cli->is_json)
         write_json(run, n_dims);

@@ -5,6 +5,7 @@
 #include "text/embed_priv.h"
 
 #include "core/mem.h"
+#include "text/encoder.h"
 
 #include <assert.h>
 #include <math.h>
@@ -63,6 +64,7 @@ static int read_file(struct str file, struct embedder *embedder, struct err_info
     vocab->text_bytes = header->text_bytes;
     embedder->n_dims = embedder->quantized.n_dims = header->n_dims;
     embedder->max_chars = (size_t)EMBED_MAX_TOKENS * header->median_token_chars;
+    embedder->max_tokens = EMBED_MAX_TOKENS;
     vocab->groups = take_section(file, &pos, 2 * (size_t)vocab->max_token_bytes + 1, sizeof *vocab->groups);
     vocab->slots = take_section(file, &pos, vocab->n_slots, sizeof *vocab->slots);
     vocab->text = take_section(file, &pos, vocab->text_bytes, 1);
@@ -103,6 +105,7 @@ struct embedder *embedder_close(struct embedder *embedder)
     if (embedder) {
         wordpiece_done(&embedder->vocab);
         mem_free(embedder->rows);
+        encoder_free(embedder->encoder);
         mem_free(embedder);
     }
     return NULL;
@@ -118,15 +121,18 @@ size_t embedder_heap_bytes(const struct embedder *embedder)
     return embedder->n_heap_bytes;
 }
 
-static void normalize(float *vector, size_t n_dims)
+static int normalize(float *vector, size_t n_dims, struct err_info *reterr)
 {
     double squares[4] = {0};
     for (size_t d = 0; d < n_dims; d++)
         squares[d % 4] += (double)vector[d] * vector[d];
     double length = sqrt(squares[0] + squares[1] + squares[2] + squares[3]);
+    if (!isfinite(length))
+        return err_set(reterr, ERR_CORRUPT, "the model's numbers lead beyond what can be counted");
     float scale = length > 0 ? (float)(1 / length) : 0;
     for (size_t d = 0; d < n_dims; d++)
         vector[d] *= scale;
+    return 0;
 }
 
 static void add_quantized(const struct embedder *embedder, const uint32_t *tokens, size_t n_tokens,
@@ -149,13 +155,19 @@ static void add_floats(const struct embedder *embedder, const uint32_t *tokens, 
     }
 }
 
-void embed_text(const struct embedder *embedder, struct str text, float *ret_vector)
+int embed_text(const struct embedder *embedder, struct str text, float *ret_vector, struct err_info *reterr)
 {
     uint32_t tokens[EMBED_MAX_TOKENS];
-    size_t n_tokens = wordpiece_encode(&embedder->vocab, text, embedder->max_chars, tokens, EMBED_MAX_TOKENS);
-    if (embedder->add)
+    size_t n_tokens =
+        wordpiece_encode(&embedder->vocab, text, embedder->max_chars, tokens, embedder->max_tokens);
+    if (embedder->add) {
         add_quantized(embedder, tokens, n_tokens, ret_vector);
-    else
+    } else if (!embedder->encoder || n_tokens == 0) {
         add_floats(embedder, tokens, n_tokens, ret_vector);
-    normalize(ret_vector, embedder->n_dims);
+    } else {
+        int r = encoder_run(embedder->encoder, tokens, n_tokens, ret_vector);
+        if (r < 0)
+            return err_set(reterr, r, "there is no memory to embed a text of %zu tokens", n_tokens);
+    }
+    return normalize(ret_vector, embedder->n_dims, reterr);
 }

@@ -8,6 +8,10 @@
 #include "text/embed.h"
 #include "text/wordpiece.h"
 
+struct encoder;
+struct encoder_kernel;
+struct json;
+
 /* Rows of a quantized model come in blocks of so many: one cache line. */
 #define EMBED_BLOCK_DIMS 64
 /* The largest factor: EMBED_MAX_TOKENS * 127 * 32767 still fits 31 bits. */
@@ -34,27 +38,20 @@ const struct embed_kernel *embed_kernels(void);
 
 struct embedder {
     struct wordpiece_vocab vocab;
-    size_t max_chars; /* of a text, before it is cut */
+    size_t max_chars;  /* of a text, before it is cut */
+    size_t max_tokens; /* of a text; at most EMBED_MAX_TOKENS */
     size_t n_dims;
     embed_add_fn add; /* NULL for a model of floats */
     struct embed_rows quantized;
-    float *rows; /* a row for each token, its weight applied; owned */
+    float *rows;             /* a row for each token, its weight applied; owned */
+    struct encoder *encoder; /* NULL for a static model; owned */
     size_t n_heap_bytes;
 };
 
-/* One tensor of a safetensors file. */
-struct tensor {
-    enum tensor_type { TENSOR_F32, TENSOR_F16, TENSOR_F64, TENSOR_I8, TENSOR_I32, TENSOR_I64 } type;
-    size_t n_rows, n_columns; /* n_columns is 1 for a list */
-    const char *data;         /* borrowed from the file, unaligned */
-};
-
-/* Finds a tensor of one or two axes; positive when the file has none of that name. Every size is checked
- * against the file: a tensor that is found can be read whole. */
-int safetensors_find(struct str file, const char *name, struct tensor *ret_tensor, struct err_info *reterr);
-/* One element, whatever its type. idx < n_rows * n_columns. */
-double tensor_real(const struct tensor *tensor, size_t idx);
-/* The same of a tensor of whole numbers. */
-int64_t tensor_int(const struct tensor *tensor, size_t idx);
+/* A folder of each kind, into an embedder that is zeroed. config: of config.json. What a failure leaves in
+ * the embedder, embedder_close takes down. */
+int model2vec_open(const char *folder, struct embedder *embedder, struct err_info *reterr);
+int encoder_open(const char *folder, const struct json *config, const struct encoder_kernel *kernel,
+                 struct embedder *embedder, struct err_info *reterr);
 
 #endif

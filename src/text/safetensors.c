@@ -3,9 +3,7 @@
  * The safetensors format: 8 bytes that say how long the header is, a JSON header that says where each tensor
  * lies, then the bytes of all tensors. Nothing it says is believed before it has been held against the file.
  */
-#include "text/embed_priv.h"
-
-#include "core/json.h"
+#include "text/model_folder.h"
 
 #include <math.h>
 
@@ -21,23 +19,27 @@ static const struct {
 
 #define N_TYPES (sizeof types / sizeof *types)
 
-static int read_header(struct str file, size_t *ret_header_bytes, struct json **ret_root,
-                       struct err_info *reterr)
+int safetensors_open(struct str file, struct safetensors *ret_file, struct err_info *reterr)
 {
     uint64_t header_bytes;
     if (file.len < sizeof header_bytes)
-        return err_set(reterr, ERR_INVALID, "is too short to be a safetensors file");
+        return err_set(reterr, ERR_INVALID, "too short to be a safetensors file");
     memcpy(&header_bytes, file.ptr, sizeof header_bytes);
     if (header_bytes > file.len - sizeof header_bytes)
-        return err_set(reterr, ERR_INVALID, "is no safetensors file: its header would end after it");
-    int r = json_parse(str_make(file.ptr + sizeof header_bytes, (size_t)header_bytes), MAX_DEPTH, ret_root,
-                       reterr);
+        return err_set(reterr, ERR_INVALID, "no safetensors file: its header would end after it");
+    struct str rest = str_slice(file, sizeof header_bytes, file.len);
+    int r = json_parse(str_slice(rest, 0, (size_t)header_bytes), MAX_DEPTH, &ret_file->root, reterr);
     if (r < 0) {
-        err_prefix(reterr, "the safetensors header cannot be read");
+        err_prefix(reterr, "the safetensors header cannot be read: ");
         return r;
     }
-    *ret_header_bytes = (size_t)header_bytes + sizeof header_bytes;
+    ret_file->tensors = str_slice(rest, (size_t)header_bytes, rest.len);
     return 0;
+}
+
+void safetensors_close(struct safetensors *file)
+{
+    file->root = json_free(file->root);
 }
 
 static int read_type(const struct json *about, const char *name, struct tensor *tensor,
@@ -70,7 +72,6 @@ static int read_shape(const struct json *about, const char *name, struct tensor 
     return 0;
 }
 
-/* tensors: the bytes after the header. */
 static int read_place(const struct json *about, const char *name, struct str tensors, struct tensor *tensor,
                       struct err_info *reterr)
 {
@@ -84,28 +85,20 @@ static int read_place(const struct json *about, const char *name, struct str ten
     return 0;
 }
 
-int safetensors_find(struct str file, const char *name, struct tensor *ret_tensor, struct err_info *reterr)
+int safetensors_find(const struct safetensors *file, const char *name, struct tensor *ret_tensor,
+                     struct err_info *reterr)
 {
-    struct json *root = NULL;
     struct tensor tensor;
-    size_t header_bytes = 0;
-    int r = read_header(file, &header_bytes, &root, reterr);
-    if (r < 0)
-        return r;
-    const struct json *about = json_member(root, name);
-    if (!about) {
-        r = 1;
-        goto done;
-    }
-    r = read_type(about, name, &tensor, reterr);
+    const struct json *about = json_member(file->root, name);
+    if (!about)
+        return 1;
+    int r = read_type(about, name, &tensor, reterr);
     if (r == 0)
         r = read_shape(about, name, &tensor, reterr);
     if (r == 0)
-        r = read_place(about, name, str_slice(file, header_bytes, file.len - header_bytes), &tensor, reterr);
+        r = read_place(about, name, file->tensors, &tensor, reterr);
     if (r == 0)
         *ret_tensor = tensor;
-done:
-    json_free(root);
     return r;
 }
 
@@ -162,4 +155,14 @@ double tensor_real(const struct tensor *tensor, size_t idx)
     default:
         return (double)tensor_int(tensor, idx);
     }
+}
+
+void tensor_read(const struct tensor *tensor, size_t idx, size_t n, float *ret_values)
+{
+    if (tensor->type == TENSOR_F32) {
+        memcpy(ret_values, tensor->data + idx * sizeof *ret_values, n * sizeof *ret_values);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        ret_values[i] = (float)tensor_real(tensor, idx + i);
 }

@@ -116,8 +116,11 @@ static void end_word(struct encoder *encoder)
         if (is_known && encoder->n_tokens < encoder->max_tokens)
             encoder->tokens[encoder->n_tokens++] = token;
     }
-    if (!is_known)
-        encoder->n_tokens = n_before;
+    if (is_known)
+        return;
+    encoder->n_tokens = n_before;
+    if (encoder->vocab->has_unknown && n_before < encoder->max_tokens)
+        encoder->tokens[encoder->n_tokens++] = encoder->vocab->unknown;
 }
 
 static void add_to_word(struct encoder *encoder, int32_t code)

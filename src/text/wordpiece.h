@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Text cut into the word pieces of a BERT vocabulary (uncased: lower case, no accents), as the reference
- * tokenizer cuts it, but that what it calls unknown is left out and that no special token is read out of a
- * text.
+ * tokenizer cuts it, but that what it calls unknown is left out unless a token is named for it, and that no
+ * special token is read out of a text.
  *
  * A vocabulary is four flat arrays that can be used where they lie, in a file or in the program. Its tokens
  * are sorted by place in the word (those that begin one, then those that go on within one, kept without their
@@ -33,16 +33,18 @@ struct wordpiece_vocab {
     uint32_t max_token_bytes;
     uint32_t n_tokens;
     uint32_t text_bytes;
-    void *owned; /* what wordpiece_build allocated; NULL for a vocabulary that is borrowed */
+    bool has_unknown; /* otherwise unknown words are left out */
+    uint32_t unknown; /* the token that stands for one */
+    void *owned;      /* what wordpiece_build allocated; NULL for a vocabulary that is borrowed */
 };
 
 /* Whether the groups agree with each other and with the sizes; ERR_CORRUPT with what does not. The slots are
  * not read: each is checked when it is used. */
 int wordpiece_check(const struct wordpiece_vocab *vocab, struct err_info *reterr);
 
-/* Makes a vocabulary of tokens as BERT spells them ("##ing"). ret_order[i] is the token that stands for
- * tokens[i], or UINT32_MAX for one that no text can hold (empty or too long). Copies the
- * tokens. ERR_LIMIT beyond WORDPIECE_MAX_TOKENS. */
+/* Makes a vocabulary of tokens as BERT spells them ("##ing"), without a token for unknown words. ret_order[i]
+ * is the token that stands for tokens[i], or UINT32_MAX for one that no text can hold (empty or too long).
+ * Copies the tokens. ERR_LIMIT beyond WORDPIECE_MAX_TOKENS. */
 int wordpiece_build(const struct str *tokens, size_t n_tokens, uint32_t *ret_order,
                     struct wordpiece_vocab *ret_vocab, struct err_info *reterr);
 /* Bytes that wordpiece_build allocated for it. */

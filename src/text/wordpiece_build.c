@@ -108,14 +108,16 @@ int wordpiece_build(const struct str *tokens, size_t n_tokens, uint32_t *ret_ord
                piece.text.len);
         fill_slot(slots, n_slots, hash_piece(&piece), ret_order[i]);
     }
-    *ret_vocab = (struct wordpiece_vocab){groups,
-                                          slots,
-                                          text,
-                                          n_slots,
-                                          WORDPIECE_MAX_TOKEN_BYTES,
-                                          groups[N_GROUPS].first_token,
-                                          (uint32_t)text_bytes,
-                                          owned};
+    *ret_vocab = (struct wordpiece_vocab){
+        .groups = groups,
+        .slots = slots,
+        .text = text,
+        .n_slots = n_slots,
+        .max_token_bytes = WORDPIECE_MAX_TOKEN_BYTES,
+        .n_tokens = groups[N_GROUPS].first_token,
+        .text_bytes = (uint32_t)text_bytes,
+        .owned = owned,
+    };
     return 0;
 }
 
