@@ -10,7 +10,6 @@ Needs wrk and nginx. Everything listens on 127.0.0.1 and is stopped at the end.
 import argparse
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -25,6 +24,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import python_service  # noqa: E402
+from measure import in_turn, machine, timed, wrk  # noqa: E402
 from precis_server import Server  # noqa: E402
 
 REQUEST = {"recipe": "assistant", "params": {"user_id": "demo"}, "query": "what is on today?", "max_tokens": 300}
@@ -67,37 +67,9 @@ http {{
         self.process.wait()
 
 
-def wrk(url, seconds, connections, folder, body=None):
-    """(requests a second, p50 in ms, p99 in ms)"""
-    env = dict(os.environ)
-    env.pop("BODY", None)
-    if body is not None:
-        env["BODY"] = os.path.join(folder, "body.json")
-        with open(env["BODY"], "w", encoding="utf-8") as file:
-            json.dump(body, file)
-    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "post.lua"), url],
-                         env=env, capture_output=True, text=True, check=True).stdout
-    rate, p50, p99, bad = re.search(r"RESULT ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", out).groups()
-    if int(bad):
-        raise SystemExit(f"bench: {bad} bad answers from {url}\n{out}")
-    return float(rate), float(p50) / 1e3, float(p99) / 1e3
-
-
-def timed(seconds, action):
-    """The same three figures of a call in this process."""
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        action()
-        times.append((time.perf_counter() - start) * 1e3)
-    times.sort()
-    return 1e3 / statistics.mean(times), times[len(times) // 2], times[int(len(times) * .99)]
-
-
 def compare(args, name, ours, peer_name, theirs):
     """A B A B ..., then a row of medians."""
-    runs = [(ours(), theirs()) for _ in range(args.rounds)]
-    a, b = ([statistics.median(column) for column in zip(*side)] for side in zip(*runs))
+    a, b = in_turn(args.rounds, ours, theirs)
     print(f"| {name} | {a[0]:,.0f} | {a[1]:.3f} | {a[2]:.3f} | {peer_name} | {b[0]:,.0f} | {b[1]:.3f} | {b[2]:.3f} |"
           f" {a[0] / b[0]:.2f} |", flush=True)
 
@@ -122,7 +94,7 @@ def bench_cached(args, server, folder):
     try:
         for connections in (32, 1):
             compare(args, f"cached context, {len(data)} bytes, {connections} connections",
-                    lambda: wrk(server.url + "/v1/context", args.seconds, connections, folder, REQUEST),
+                    lambda: wrk(server.url + "/v1/context", args.seconds, connections, folder, [REQUEST]),
                     "nginx, static file", lambda: wrk(nginx.url, args.seconds, connections, folder))
     finally:
         nginx.stop()
@@ -136,7 +108,7 @@ def bench_uncached(args, server, folder):
         raise SystemExit(f"bench: only {n_sections} sections have something to say: {answer['sections']}")
     peer = python_service.ContextBuilder(server.folder)
     compare(args, f"uncached context over HTTP, {n_sections} sections, {N_KNOWLEDGE:,} items",
-            lambda: wrk(server.url + "/v1/context", args.seconds, 1, folder, body), "Python, sqlite3 + FTS5, no HTTP",
+            lambda: wrk(server.url + "/v1/context", args.seconds, 1, folder, [body]), "Python, sqlite3 + FTS5, no HTTP",
             lambda: timed(args.seconds, lambda: peer.build(body["query"], "demo", body["max_tokens"])))
 
 
@@ -148,18 +120,12 @@ def bench_write(args, server, folder):
     db.execute("CREATE TABLE knowledge(id INTEGER PRIMARY KEY, user_id TEXT, content TEXT, created_at TEXT)")
     for connections in (1, 32):
         compare(args, f"durable write over HTTP, {connections} connections",
-                lambda: wrk(server.url + "/memory/add", args.seconds, connections, folder, body),
+                lambda: wrk(server.url + "/memory/add", args.seconds, connections, folder, [body]),
                 "Python, sqlite3, one commit each, no HTTP",
                 lambda: timed(args.seconds, lambda: db.execute(
                     "INSERT INTO knowledge(user_id, content, created_at) VALUES (?, ?, datetime('now'))",
                     ("writer", body["content"]))))
     db.close()
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = re.search(r"model name\s*: (.*)", file.read())
-    return f"{os.cpu_count()} cores {model.group(1) if model else platform.machine()}, {time.strftime('%Y-%m-%d')}"
 
 
 def program_size(program):

@@ -111,4 +111,5 @@ def main():
     print(f"| one query, median us | {us_query:.2f} | {them_query:.1f} | {them_query / us_query:.0f} |")
 
 
-main()
+if __name__ == "__main__":
+    main()

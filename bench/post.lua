@@ -1,30 +1,34 @@
 -- SPDX-License-Identifier: Apache-2.0
--- wrk: POST the body in the file named by BODY (plain GET without it); a "%d" in the body becomes a number that no other
--- request has. Ends with one line: RESULT requests-a-second p50-us p99-us bad-answers.
-local body, is_numbered, n = nil, false, 0
+-- wrk: POST the lines of the file named by BODIES in turn (plain GET without it); a "%d" in a line becomes a number that no
+-- other request has. Ends with one line: RESULT requests-a-second p50-us p99-us bad-answers.
+local bodies, made, is_numbered, n = {}, {}, false, 0
 
-if os.getenv("BODY") then
-  local file = assert(io.open(os.getenv("BODY")))
-  body = file:read("*a")
-  file:close()
-  is_numbered = body:find("%d", 1, true) ~= nil
+if os.getenv("BODIES") then
+  for line in assert(io.lines(os.getenv("BODIES"))) do
+    bodies[#bodies + 1] = line
+    is_numbered = is_numbered or line:find("%d", 1, true) ~= nil
+  end
 end
 
 function init()
-  if body then
+  if #bodies > 0 then
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
-    wrk.body = body
   end
-  plain = wrk.format()
+  for i, body in ipairs(bodies) do
+    made[i] = wrk.format(nil, nil, nil, body)
+  end
+  if #bodies == 0 then
+    made[1] = wrk.format()
+  end
 end
 
 function request()
-  if not is_numbered then
-    return plain
-  end
   n = n + 1
-  return wrk.format(nil, nil, nil, (body:gsub("%%d", os.time() .. "-" .. n)))
+  if is_numbered then
+    return wrk.format(nil, nil, nil, (bodies[n % #bodies + 1]:gsub("%%d", os.time() .. "-" .. n)))
+  end
+  return made[n % #made + 1]
 end
 
 function done(summary, latency, requests)
