@@ -20,7 +20,7 @@ import urllib.parse
 
 import python_server
 from measure import in_turn, machine, made_up_texts, read_lines, wrk
-from precis_server import Client, Server, rss_mb
+from precis_server import Client, Refused, Server, rss_mb
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = os.path.join(HERE, "..", "build", "bench-python", "bin", "python3")
@@ -262,6 +262,8 @@ def main():
         if args.more_items > args.items:
             by_items[args.more_items] = weigh(args, data, texts[args.items:], questions)
         print_footprint(idle, by_items, mean_bytes(texts))
+    except Refused as refused:
+        raise SystemExit(f"whole: {refused}") from None
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
