@@ -111,10 +111,8 @@ static void report_sections(const struct build *build, struct build_answer *answ
 /* What the item cost, or would have. */
 static int64_t tokens_of(const struct build *build, const struct build_item *item)
 {
-    if (item->fate == ITEM_SHORTENED)
-        return item->cut_tokens - build->tokenizer->seam_tokens;
     if (item->tokens >= 0)
-        return item->tokens - build->tokenizer->seam_tokens;
+        return item->tokens;
     return build->tokenizer->count(item->json.len ? item->json : item->text);
 }
 

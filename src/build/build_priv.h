@@ -61,17 +61,28 @@ enum item_fate {
     ITEM_OVER_LIMIT,
 };
 
+/* An item as the format writes it, measured for the ledger: up to `first` and from `last` on it is counted
+ * together with what stands beside it. */
+struct build_piece {
+    struct str text;
+    size_t first, last; /* its first and last break; TOKENS_NO_BREAK: it has none */
+    int64_t inner_units;
+    bool is_measured;
+};
+
 struct build_item {
-    struct str text; /* Markdown, without a final newline */
-    struct str json; /* the row as an object; only for FORMAT_JSON */
+    struct str text;  /* Markdown, without a final newline */
+    struct str json;  /* the row as an object; only for FORMAT_JSON */
+    struct str group; /* the line it stands under; "" for none */
     struct str id;
     double score;
     int64_t time_us;
-    int64_t tokens; /* as a piece of the context, with a seam; -1: not counted yet */
+    int64_t tokens; /* alone, with the end of its line; -1: not counted yet */
     enum item_fate fate;
-    struct str cut; /* stands for text when SHORTENED */
-    int64_t cut_tokens;
-    bool is_notice; /* what the recipe says of an empty section: no item to those who count */
+    struct str cut;           /* stands for text when SHORTENED */
+    struct build_piece piece; /* of what stands in the context, or would */
+    size_t place;             /* in the order of print, over all sections; the ledger's */
+    bool is_notice;           /* what the recipe says of an empty section: no item to those who count */
 };
 
 struct build_section {
@@ -80,9 +91,9 @@ struct build_section {
     enum section_status status;
     struct build_item *items; /* best first */
     size_t n_items;
-    int64_t heading_tokens; /* -1: not counted yet */
-    int64_t used_tokens;    /* upper bound of what its kept items and its heading cost */
-    int64_t tokens;         /* of its text, exactly */
+    size_t first_place; /* of its items; the ledger's */
+    int64_t used_units; /* of what it keeps, while it has a ceiling */
+    int64_t tokens;     /* of its text, exactly */
     struct str degraded;
     size_t *printed; /* places in items, in the order of print */
 };
@@ -102,24 +113,39 @@ bool section_is_shown(const struct build_section *section);
 
 struct build;
 
-/* A format writes an answer in two parts and joins them. The pieces tell fit beforehand what things cost. */
+/* How a format writes an answer: items, and what stands between them. A format says it once, and both the
+ * text and what it costs are made of that. */
 struct build_format_ops {
     const char *name;
-    bool has_markdown;      /* items stand in it as text, so that one can be cut short */
-    const char *part_frame; /* stands around a part that has anything; for its cost */
-    void (*on_heading)(const struct build_section *section, struct buf *buf);
-    void (*on_item)(const struct build_item *item, struct buf *buf);
+    bool has_markdown;     /* items stand in it as text, so that one can be cut short */
+    const char *separator; /* what an item brings besides itself and its group's line; for its cost */
+    /* The item as it is written, given its text. */
+    struct str (*on_item)(const struct build_item *item, struct str text, struct arena *arena);
+    /* What opens a section whose first item is this one. */
+    void (*on_open)(const struct build_section *section, const struct build_item *first, struct buf *buf);
+    void (*on_between)(const struct build_item *before, const struct build_item *after, struct buf *buf);
+    void (*on_close)(struct buf *buf);
+    /* What stands before the first section, between two (of the stable and the volatile part), after the
+     * last, or in place of all. */
+    void (*on_frame)(bool has_before, bool has_after, bool is_part_end, struct buf *buf);
     void (*on_part)(const struct build *build, bool is_stable, struct buf *buf);
-    void (*on_join)(struct str stable, struct str volatile_, struct buf *buf);
 };
 extern const struct build_format_ops format_markdown, format_json, format_messages;
 const struct build_format_ops *build_format_find(enum build_format format);
-/* Calls visit for each kept item of the section in the order of print. */
-void format_each_kept(const struct build_section *section, struct buf *buf,
-                      void (*visit)(const struct build_item *item, struct buf *buf));
-/* One section as Markdown, or one part of them. */
-void format_markdown_section(const struct build_section *section, struct buf *buf);
-void format_markdown_part(const struct build *build, bool is_stable, struct buf *buf);
+
+/* A kept item and its section; item NULL: the end of the text. */
+struct build_place {
+    struct build_section *section;
+    struct build_item *item;
+};
+/* What the format writes between two neighbours, or at an end; without frame for a section alone. */
+void format_append_glue(const struct build_format_ops *format, struct build_place before,
+                        struct build_place after, bool has_frame, struct buf *buf);
+/* The whole context in the build's format. */
+void format_write_context(const struct build *build, struct buf *buf);
+/* One part as this format writes it, of the items' texts as they are. */
+void format_write_part(const struct build_format_ops *format, const struct build *build, bool is_stable,
+                       struct buf *buf);
 
 /* ---- the build ---- */
 

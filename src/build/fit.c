@@ -7,28 +7,22 @@
  * is passed over (or cut, where the section allows it) and smaller ones behind it get their chance. So no
  * kept item could give way to a dropped one of higher priority unless its section fell below its floor.
  *
- * Choosing works on upper bounds: tokens of each piece plus what a seam may cost. Then the finished text is
- * counted whole, and the choice is made anew with what the bounds held back. Should the text be over all the
- * same, its last items go until it is not.
+ * The ledger knows at each moment what the text would cost, so that each text is counted once. The finished
+ * text is counted whole, once; were it over the budget all the same, its last items would go until it is not.
  */
-#include "build/build_priv.h"
+#include "build/ledger.h"
 
 #define MIN_SHORTENED_TOKENS 12 /* less says nothing */
-#define EDGE_TOKENS          4  /* newlines at both ends of the pieces, which the whole has not */
-#define MAX_ROUNDS           3  /* the second finds nearly all there is; each counts the whole text */
+#define MAX_CUTS             3  /* attempts at a length: what is escaped costs more than its text */
 #define MAX_TEXT_BYTES       ((size_t)64 * 1024 * 1024)
 
 struct fitter {
     struct build *build;
-    int64_t used;         /* by bounds */
-    int64_t empty_tokens; /* of a context without items */
-    int64_t frame_tokens; /* of what stands around a part */
-    bool is_open[2];      /* the parts: something stands in it */
+    struct ledger ledger;
+    bool is_open[2]; /* the parts: something stands in it */
     struct buf scratch;
     int err; /* the first that a buffer met: clearing one forgets it */
 };
-
-/* ---- what things cost ---- */
 
 static void latch(struct fitter *fitter, const struct buf *buf)
 {
@@ -36,38 +30,69 @@ static void latch(struct fitter *fitter, const struct buf *buf)
         fitter->err = buf_error(buf);
 }
 
-/* Of what was written since the buffer was cleared. */
-static int64_t scratch_tokens(struct fitter *fitter)
+/* ---- what things cost ---- */
+
+static int64_t used_tokens(const struct fitter *fitter)
 {
-    latch(fitter, &fitter->scratch);
-    const struct tokenizer *tokenizer = fitter->build->tokenizer;
-    return tokenizer->count(buf_str(&fitter->scratch)) + tokenizer->seam_tokens;
+    return tokens_of_units(fitter->build->tokenizer, fitter->ledger.units);
 }
 
 static int64_t item_tokens(struct fitter *fitter, struct build_item *item)
 {
-    if (item->tokens < 0) {
-        buf_clear(&fitter->scratch);
-        fitter->build->format->on_item(item, &fitter->scratch);
-        item->tokens = scratch_tokens(fitter);
-    }
+    if (!item->piece.is_measured)
+        ledger_measure(&fitter->ledger, item, item->text);
+    if (item->tokens < 0)
+        item->tokens = ledger_item_tokens(&fitter->ledger, item);
     return item->tokens;
 }
 
-/* What the section's first item pays besides itself. */
-static int64_t opening_tokens(struct fitter *fitter, struct build_section *section)
+/* What the section's first item would cost besides itself, behind another section. */
+static int64_t opening_tokens(struct fitter *fitter, const struct build_section *section,
+                              const struct build_item *first)
 {
-    if (section->used_tokens > 0)
-        return 0;
-    if (section->heading_tokens < 0) {
-        buf_clear(&fitter->scratch);
-        fitter->build->format->on_heading(section, &fitter->scratch);
-        section->heading_tokens = scratch_tokens(fitter);
-    }
-    return section->heading_tokens + (fitter->is_open[section->plan->is_stable] ? 0 : fitter->frame_tokens);
+    const struct build_format_ops *format = fitter->build->format;
+    const struct tokenizer *tokenizer = fitter->build->tokenizer;
+    buf_clear(&fitter->scratch);
+    format->on_close(&fitter->scratch);
+    format->on_frame(true, true, !fitter->is_open[section->plan->is_stable], &fitter->scratch);
+    format->on_open(section, first, &fitter->scratch);
+    latch(fitter, &fitter->scratch);
+    return tokenizer->count(buf_str(&fitter->scratch)) - tokenizer->count(str_of(format->separator));
 }
 
-/* ---- one section ---- */
+/* ---- one item ---- */
+
+/* What keeping an item as it is would come to. */
+struct offer {
+    int64_t units, section_units;
+    int64_t over_budget, over_ceiling; /* tokens too many; 0 and less: it fits */
+};
+
+static struct offer weigh(struct fitter *fitter, const struct build_section *section,
+                          const struct build_item *item, int64_t limit)
+{
+    const struct tokenizer *tokenizer = fitter->build->tokenizer;
+    struct offer offer = {0};
+    offer.units = ledger_units_with(&fitter->ledger, section, item, &offer.section_units);
+    offer.over_budget =
+        offer.units == INT64_MAX ? INT64_MAX : tokens_of_units(tokenizer, offer.units) - limit;
+    offer.over_ceiling = tokens_of_units(tokenizer, offer.section_units) - section->plan->max_tokens;
+    return offer;
+}
+
+static int64_t over(const struct offer *offer)
+{
+    return offer->over_budget > offer->over_ceiling ? offer->over_budget : offer->over_ceiling;
+}
+
+static void keep(struct fitter *fitter, struct build_section *section, struct build_item *item,
+                 enum item_fate fate, const struct offer *offer)
+{
+    item->fate = fate;
+    fitter->is_open[section->plan->is_stable] = true;
+    section->used_units = offer->section_units;
+    ledger_put(&fitter->ledger, item, offer->units);
+}
 
 /* A fence that the template opened must be closed: such an item is whole or not at all. */
 static bool may_shorten(const struct fitter *fitter, const struct build_section *section,
@@ -77,58 +102,59 @@ static bool may_shorten(const struct fitter *fitter, const struct build_section 
            !str_starts_with(item->text, STR_LIT("```")) && str_find(item->text, STR_LIT("\n```")) < 0;
 }
 
-/* Cuts the item so that it costs `room` at most; false when too little of it would be left. */
-static bool shorten(struct fitter *fitter, struct build_item *item, int64_t room)
+static struct str cut_text(struct fitter *fitter, struct str text, int64_t max_tokens)
 {
-    struct build *build = fitter->build;
-    struct build_item cut = *item;
-    struct buf text;
-    int64_t max_tokens = room - build->tokenizer->seam_tokens - 1; /* the newline */
-    if (max_tokens < MIN_SHORTENED_TOKENS)
-        return false;
-    buf_init(&text, MAX_TEXT_BYTES);
-    (void)text_append_cut(&text, item->text, build->tokenizer, max_tokens);
-    cut.text = arena_copy(&build->arena, buf_str(&text));
-    latch(fitter, &text);
-    buf_done(&text);
-    cut.tokens = -1;
-    if (str_is_empty(cut.text) || item_tokens(fitter, &cut) > room ||
-        cut.tokens - build->tokenizer->seam_tokens < MIN_SHORTENED_TOKENS)
-        return false;
-    item->cut = cut.text;
-    item->cut_tokens = cut.tokens;
-    return true;
+    struct buf buf;
+    buf_init(&buf, MAX_TEXT_BYTES);
+    (void)text_append_cut(&buf, text, fitter->build->tokenizer, max_tokens);
+    struct str cut = arena_copy(&fitter->build->arena, buf_str(&buf));
+    latch(fitter, &buf);
+    buf_done(&buf);
+    return cut;
 }
 
-static void keep(struct fitter *fitter, struct build_section *section, struct build_item *item,
-                 enum item_fate fate, int64_t cost)
+/* Keeps as much of the item as there is room for; false when that is too little. */
+static bool shorten(struct fitter *fitter, struct build_section *section, struct build_item *item,
+                    int64_t limit)
 {
-    item->fate = fate;
-    fitter->is_open[section->plan->is_stable] = true;
-    section->used_tokens += cost;
-    fitter->used += cost;
+    struct build_piece whole = item->piece;
+    ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
+    struct offer offer = weigh(fitter, section, item, limit);
+    int64_t room = -over(&offer);
+    for (int i = 0; i < MAX_CUTS && room >= MIN_SHORTENED_TOKENS; i++) {
+        struct str cut = cut_text(fitter, item->text, room);
+        ledger_measure(&fitter->ledger, item, cut);
+        int64_t tokens = ledger_item_tokens(&fitter->ledger, item);
+        if (str_is_empty(cut) || tokens < MIN_SHORTENED_TOKENS)
+            break;
+        offer = weigh(fitter, section, item, limit);
+        if (over(&offer) <= 0) {
+            item->cut = cut;
+            item->tokens = tokens;
+            keep(fitter, section, item, ITEM_SHORTENED, &offer);
+            return true;
+        }
+        room -= over(&offer);
+    }
+    item->piece = whole;
+    return false;
 }
 
-/* The section takes what it can of `room` tokens, best first. */
-static void take(struct fitter *fitter, struct build_section *section, int64_t room)
+/* ---- one section ---- */
+
+/* The section takes what it can, best first, while the context has at most `limit` tokens. */
+static void take(struct fitter *fitter, struct build_section *section, int64_t limit)
 {
     for (size_t i = 0; i < section->n_items; i++) {
         struct build_item *item = &section->items[i];
         if (item->fate != ITEM_OPEN)
             continue;
-        int64_t opening = opening_tokens(fitter, section);
-        int64_t below_max = section->plan->max_tokens - section->used_tokens;
-        int64_t left = room < below_max ? room : below_max;
-        int64_t cost = opening + item_tokens(fitter, item);
-        if (cost <= left) {
-            keep(fitter, section, item, ITEM_FITS, cost);
-            room -= cost;
-        } else if (may_shorten(fitter, section, item) && shorten(fitter, item, left - opening)) {
-            keep(fitter, section, item, ITEM_SHORTENED, opening + item->cut_tokens);
-            room -= opening + item->cut_tokens;
-        } else {
-            item->fate = cost <= room ? ITEM_OVER_SECTION_MAX : ITEM_NO_ROOM;
-        }
+        (void)item_tokens(fitter, item); /* for explain; and now it is measured */
+        struct offer offer = weigh(fitter, section, item, limit);
+        if (over(&offer) <= 0)
+            keep(fitter, section, item, ITEM_FITS, &offer);
+        else if (!may_shorten(fitter, section, item) || !shorten(fitter, section, item, limit))
+            item->fate = offer.over_budget > 0 ? ITEM_NO_ROOM : ITEM_OVER_SECTION_MAX;
     }
 }
 
@@ -142,7 +168,7 @@ static int64_t floor_need(struct fitter *fitter, struct build_section *section, 
         struct build_item *item = &section->items[i];
         if (item->fate != ITEM_OPEN)
             continue;
-        int64_t opening = used == 0 ? opening_tokens(fitter, section) : 0;
+        int64_t opening = used == 0 ? opening_tokens(fitter, section, item) : 0;
         int64_t cost = opening + item_tokens(fitter, item);
         if (used + cost <= floor)
             used += cost;
@@ -154,79 +180,73 @@ static int64_t floor_need(struct fitter *fitter, struct build_section *section, 
 
 /* ---- all sections ---- */
 
-/* Takes back what an earlier choice decided. */
-static void reopen(struct fitter *fitter)
-{
-    struct build *build = fitter->build;
-    fitter->used = fitter->empty_tokens;
-    fitter->is_open[0] = fitter->is_open[1] = false;
-    for (size_t i = 0; i < build->recipe->n_sections; i++) {
-        struct build_section *section = &build->sections[i];
-        section->used_tokens = 0;
-        for (size_t j = 0; j < section->n_items; j++) {
-            struct build_item *item = &section->items[j];
-            if (item_is_kept(item) || item->fate == ITEM_NO_ROOM || item->fate == ITEM_OVER_SECTION_MAX)
-                item->fate = ITEM_OPEN;
-        }
-    }
-}
-
-/* Decides every open item's fate for `total` tokens by bounds. */
-static void choose(struct fitter *fitter, int64_t total)
+/* Decides every open item's fate. */
+static void choose(struct fitter *fitter)
 {
     struct build *build = fitter->build;
     int64_t needs[RECIPE_MAX_STEPS] = {0}, reserved = 0;
     size_t n = build->recipe->n_sections;
-    reopen(fitter);
     for (size_t i = 0; i < n; i++) {
         struct build_section *section = &build->sections[i];
-        int64_t left = total - fitter->used - reserved;
+        int64_t left = build->max_tokens - used_tokens(fitter) - reserved;
         int64_t floor = section->plan->min_tokens < left ? section->plan->min_tokens : left;
         needs[i] = floor > 0 ? floor_need(fitter, section, floor) : 0;
         reserved += needs[i];
     }
     for (size_t i = 0; i < n; i++) {
         reserved -= needs[i];
-        take(fitter, &build->sections[i], total - fitter->used - reserved);
+        take(fitter, &build->sections[i], build->max_tokens - reserved);
     }
 }
 
-static bool has_no_room(const struct build *build)
+/* What was kept back for floors and not used goes to those that had no room, in the same order. */
+static void fill(struct fitter *fitter)
 {
-    for (size_t i = 0; i < build->recipe->n_sections; i++)
-        for (size_t j = 0; j < build->sections[i].n_items; j++)
-            if (build->sections[i].items[j].fate == ITEM_NO_ROOM ||
-                build->sections[i].items[j].fate == ITEM_SHORTENED)
-                return true;
-    return false;
-}
-
-/* The kept item that matters least: false when none is left. */
-static bool drop_last(struct build *build)
-{
-    for (size_t i = build->recipe->n_sections; i-- > 0;)
-        for (size_t j = build->sections[i].n_items; j-- > 0;)
-            if (item_is_kept(&build->sections[i].items[j])) {
-                build->sections[i].items[j].fate = ITEM_NO_ROOM;
-                return true;
-            }
-    return false;
+    struct build *build = fitter->build;
+    for (size_t i = 0; i < build->recipe->n_sections; i++) {
+        struct build_section *section = &build->sections[i];
+        for (size_t j = 0; j < section->n_items; j++)
+            if (section->items[j].fate == ITEM_NO_ROOM)
+                section->items[j].fate = ITEM_OPEN;
+        take(fitter, section, build->max_tokens);
+    }
 }
 
 /* Writes the context and counts it. */
 static void write_context(struct fitter *fitter)
 {
     struct build *build = fitter->build;
-    buf_clear(&build->stable);
-    buf_clear(&build->volatile_);
     buf_clear(&build->context);
-    build->format->on_part(build, true, &build->stable);
-    build->format->on_part(build, false, &build->volatile_);
-    build->format->on_join(buf_str(&build->stable), buf_str(&build->volatile_), &build->context);
-    latch(fitter, &build->stable);
-    latch(fitter, &build->volatile_);
+    format_write_context(build, &build->context);
     latch(fitter, &build->context);
     build->answer_tokens = build->tokenizer->count(buf_str(&build->context));
+}
+
+/* Drops the kept item that matters least: false when none is left. */
+static bool drop_last(struct fitter *fitter)
+{
+    struct build *build = fitter->build;
+    for (size_t i = build->recipe->n_sections; i-- > 0;)
+        for (size_t j = build->sections[i].n_items; j-- > 0;) {
+            struct build_item *item = &build->sections[i].items[j];
+            if (item_is_kept(item)) {
+                item->fate = ITEM_NO_ROOM;
+                ledger_take_out(&fitter->ledger, item);
+                return true;
+            }
+        }
+    return false;
+}
+
+static void write_parts(struct fitter *fitter)
+{
+    struct build *build = fitter->build;
+    buf_clear(&build->stable);
+    buf_clear(&build->volatile_);
+    build->format->on_part(build, true, &build->stable);
+    build->format->on_part(build, false, &build->volatile_);
+    latch(fitter, &build->stable);
+    latch(fitter, &build->volatile_);
 }
 
 /* A section that had something to say and no room for any of it. */
@@ -235,59 +255,30 @@ static void settle_sections(struct fitter *fitter)
     struct build *build = fitter->build;
     for (size_t i = 0; i < build->recipe->n_sections; i++) {
         struct build_section *section = &build->sections[i];
-        bool is_shown = section_is_shown(section);
-        if (!is_shown && (section->status == SECTION_OK || section->status == SECTION_STALE))
+        if (section_is_shown(section))
+            section->tokens = ledger_section_tokens(&fitter->ledger, section);
+        else if (section->status == SECTION_OK || section->status == SECTION_STALE)
             section->status = SECTION_DROPPED;
-        buf_clear(&fitter->scratch);
-        if (is_shown && build->format->has_markdown)
-            format_markdown_section(section, &fitter->scratch);
-        else if (is_shown)
-            format_each_kept(section, &fitter->scratch, build->format->on_item);
-        latch(fitter, &fitter->scratch);
-        section->tokens = build->tokenizer->count(buf_str(&fitter->scratch));
     }
-}
-
-/* Chooses by bounds, counts what came of it, and chooses anew with what the bounds held back, as long as that
- * keeps more. */
-static void choose_and_write(struct fitter *fitter)
-{
-    struct build *build = fitter->build;
-    int64_t total = build->max_tokens;
-    choose(fitter, total);
-    write_context(fitter);
-    for (int round = 0; round < MAX_ROUNDS && build->answer_tokens < build->max_tokens && has_no_room(build);
-         round++) {
-        int64_t used = fitter->used;
-        bool is_empty = used == fitter->empty_tokens;
-        int64_t more = build->max_tokens + (is_empty ? EDGE_TOKENS : used - build->answer_tokens);
-        choose(fitter, more);
-        if (fitter->used == used)
-            break;
-        write_context(fitter);
-        if (build->answer_tokens > build->max_tokens) {
-            choose(fitter, total);
-            write_context(fitter);
-            break;
-        }
-        total = more;
-    }
-    while (build->answer_tokens > build->max_tokens && drop_last(build))
-        write_context(fitter);
 }
 
 int build_fit(struct build *build, struct err_info *reterr)
 {
     struct fitter fitter = {.build = build};
     buf_init(&fitter.scratch, MAX_TEXT_BYTES);
-    buf_append_text(&fitter.scratch, build->format->part_frame);
-    fitter.frame_tokens = fitter.scratch.len ? scratch_tokens(&fitter) : 0;
-    write_context(&fitter);
-    fitter.empty_tokens = build->answer_tokens; /* "{}" has tokens, too */
-    choose_and_write(&fitter);
-    settle_sections(&fitter);
-
+    ledger_init(&fitter.ledger, build);
+    if (!arena_error(&build->arena)) {
+        choose(&fitter);
+        fill(&fitter);
+        write_context(&fitter);
+        while (build->answer_tokens > build->max_tokens && drop_last(&fitter))
+            write_context(&fitter);
+        write_parts(&fitter);
+        settle_sections(&fitter);
+    }
+    int err = fitter.err ? fitter.err : fitter.ledger.err;
+    ledger_done(&fitter.ledger);
     buf_done(&fitter.scratch);
-    int err = fitter.err ? fitter.err : arena_error(&build->arena);
+    err = err ? err : arena_error(&build->arena);
     return err ? err_set(reterr, err, "the context is too large to be written") : 0;
 }

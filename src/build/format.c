@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the formats share: the table of them, and a section as Markdown.
+ * What the formats share: the table of them, and the walk over what is kept, in the order of print.
  */
 #include "build/build_priv.h"
 
@@ -20,42 +20,55 @@ bool section_is_shown(const struct build_section *section)
     return false;
 }
 
-void format_each_kept(const struct build_section *section, struct buf *buf,
-                      void (*visit)(const struct build_item *item, struct buf *buf))
+void format_append_glue(const struct build_format_ops *format, struct build_place before,
+                        struct build_place after, bool has_frame, struct buf *buf)
 {
-    for (size_t i = 0; i < section->n_items; i++) {
-        const struct build_item *item = &section->items[section->printed[i]];
-        if (item_is_kept(item))
-            visit(item, buf);
+    if (before.item && after.item && before.section == after.section) {
+        format->on_between(before.item, after.item, buf);
+        return;
     }
+    if (before.item)
+        format->on_close(buf);
+    if (has_frame)
+        format->on_frame(before.item != NULL, after.item != NULL,
+                         before.item && after.item &&
+                             before.section->plan->is_stable != after.section->plan->is_stable,
+                         buf);
+    if (after.item)
+        format->on_open(after.section, after.item, buf);
 }
 
-static void put_line(const struct build_item *item, struct buf *buf)
+/* Appends the sections of one part behind `last`; returns the last kept item by then. */
+static struct build_place write_sections(const struct build_format_ops *format, const struct build *build,
+                                         bool is_stable, struct build_place last, struct buf *buf)
 {
-    buf_append_str(buf, item_text(item));
-    buf_append_byte(buf, '\n');
-}
-
-void format_markdown_section(const struct build_section *section, struct buf *buf)
-{
-    if (!str_is_empty(section->plan->title)) {
-        buf_append_text(buf, "## ");
-        buf_append_str(buf, section->plan->title);
-        buf_append_byte(buf, '\n');
-    }
-    format_each_kept(section, buf, put_line);
-    if (!buf_error(buf) && buf->len > 0)
-        buf_truncate(buf, buf->len - 1); /* the last newline: what comes next brings its own */
-}
-
-void format_markdown_part(const struct build *build, bool is_stable, struct buf *buf)
-{
+    bool is_own = format == build->format;
     for (size_t i = 0; i < build->recipe->n_sections; i++) {
-        const struct build_section *section = &build->sections[i];
-        if (section->plan->is_stable != is_stable || !section_is_shown(section))
-            continue;
-        if (buf->len > 0)
-            buf_append_text(buf, "\n\n");
-        format_markdown_section(section, buf);
+        struct build_section *section = &build->sections[i];
+        for (size_t j = 0; section->plan->is_stable == is_stable && j < section->n_items; j++) {
+            struct build_place here = {section, &section->items[section->printed[j]]};
+            if (!item_is_kept(here.item))
+                continue;
+            format_append_glue(format, last, here, true, buf);
+            buf_append_str(buf, is_own ? here.item->piece.text : item_text(here.item));
+            last = here;
+        }
     }
+    return last;
+}
+
+void format_write_context(const struct build *build, struct buf *buf)
+{
+    struct build_place last = {0}, end = {0};
+    last = write_sections(build->format, build, true, last, buf);
+    last = write_sections(build->format, build, false, last, buf);
+    format_append_glue(build->format, last, end, true, buf);
+}
+
+void format_write_part(const struct build_format_ops *format, const struct build *build, bool is_stable,
+                       struct buf *buf)
+{
+    struct build_place last = {0}, end = {0};
+    last = write_sections(format, build, is_stable, last, buf);
+    format_append_glue(format, last, end, true, buf);
 }

@@ -356,10 +356,8 @@ static int prepare(struct gatherer *gatherer)
         return arena_error(&build->arena);
     for (size_t i = 0; i < gatherer->n_steps; i++)
         build->steps[i].plan = recipe_step_at(recipe, i);
-    for (size_t i = 0; i < recipe->n_sections; i++) {
+    for (size_t i = 0; i < recipe->n_sections; i++)
         build->sections[i].plan = &recipe->sections[i];
-        build->sections[i].heading_tokens = -1;
-    }
     int64_t reserve_us = build->deadline_len_us / 10;
     gatherer->deadline_us = build->deadline_us - (reserve_us < RESERVE_MAX_US ? reserve_us : RESERVE_MAX_US);
     if (recipe->zone.kind != REF_STEP)

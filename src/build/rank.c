@@ -6,6 +6,7 @@
 #include "build/build_priv.h"
 
 #include "core/civil.h"
+#include "core/reach.h"
 #include "core/utf8.h"
 
 #include <math.h>
@@ -147,6 +148,46 @@ static struct str print_item(struct maker *maker, struct build_names *names)
     return keep_text(maker, trim_lines(buf_str(&maker->buf)));
 }
 
+/* In JSON a text is only text. */
+static void append_clean(struct buf *buf, struct str text, bool is_line_start)
+{
+    (void)is_line_start;
+    utf8_append_clean(buf, text);
+}
+
+/* On one line, so that it can be neither a heading nor an item: a value that runs over several is joined. */
+static struct str print_group(struct maker *maker, struct build_names *names)
+{
+    const struct template *template = maker->section->plan->group;
+    struct buf line;
+    struct str text, part;
+    if (!template)
+        return STR_LIT("");
+    struct template_scope scope = scope_of(names);
+    if (maker->build->request->format == FORMAT_JSON)
+        scope.guard = append_clean;
+    buf_clear(&maker->buf);
+    template_render(template, &scope, &maker->scratch, &maker->buf);
+    latch(maker, &maker->buf);
+    buf_init(&line, maker->buf.len + 1);
+    text = str_trim(buf_str(&maker->buf));
+    while (str_next_part(&text, '\n', &part)) {
+        part = str_trim(part);
+        if (line.len > 0 && part.len > 0)
+            buf_append_byte(&line, ' ');
+        buf_append_str(&line, part);
+    }
+    return buf_into_arena(&line, &maker->build->arena);
+}
+
+static bool has_column(const struct maker *maker, const char *name)
+{
+    for (size_t i = 0; i < maker->result->n_columns; i++)
+        if (str_is(maker->result->columns[i], name))
+            return true;
+    return false;
+}
+
 static void put_column(struct maker *maker, struct json_writer *writer, struct str name, struct value value)
 {
     struct buf text;
@@ -166,8 +207,8 @@ static void put_column(struct maker *maker, struct json_writer *writer, struct s
     buf_done(&text);
 }
 
-/* The row as an object: its id, its columns, and that it is old. */
-static struct str print_json(struct maker *maker, const struct build_names *names)
+/* The row as an object: its id, its columns, the line of its group, and that it is old. */
+static struct str print_json(struct maker *maker, const struct build_names *names, struct str group)
 {
     struct buf whole;
     struct json_writer writer;
@@ -178,6 +219,8 @@ static struct str print_json(struct maker *maker, const struct build_names *name
     for (size_t i = 0; i < maker->result->n_columns; i++)
         if (!str_is(maker->result->columns[i], "id"))
             put_column(maker, &writer, maker->result->columns[i], names->row->values[i]);
+    if (group.len > 0 && !has_column(maker, "group"))
+        json_put_member_text(&writer, "group", group);
     if (names->is_old)
         json_put_member_bool(&writer, "is_old", true);
     json_close_object(&writer);
@@ -221,8 +264,10 @@ static void make_item(struct maker *maker, size_t place)
     if (str_is_empty(item->text))
         return;
     item->fate = judge(maker, item);
+    if (item->fate == ITEM_OPEN)
+        item->group = print_group(maker, &names);
     if (item->fate == ITEM_OPEN && maker->build->request->format == FORMAT_JSON)
-        item->json = print_json(maker, &names);
+        item->json = print_json(maker, &names, item->group);
     maker->section->n_items++;
 }
 

@@ -107,6 +107,20 @@ static void read_item(struct load *load, const struct yaml_node *node, void *tar
         reading->section->item = load_template(load, node, &names);
 }
 
+static void read_group(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct reading *reading = target;
+    struct names names = reading->names;
+
+    names.mode = NAMES_ROW;
+    if (!load_expect(load, node, "group", YAML_SCALAR))
+        return;
+    if (memchr(node->text.ptr ? node->text.ptr : "", '\n', node->text.len))
+        load_complain(load, node->line, node->column, "'group' must be one line");
+    else
+        reading->section->group = load_template(load, node, &names);
+}
+
 /* What the kind's rows look like where the recipe does not say: their ids and scores would
  * only cost tokens. */
 static const struct template *default_item(struct load *load, const struct yaml_node *section,
@@ -188,25 +202,16 @@ static const struct load_key resolve_keys[] = {{"from", read_done},
                                                {"required", read_required},
                                                {NULL, NULL}};
 
-static const struct load_key section_keys[] = {{"name", read_done},
-                                               {"title", read_title},
-                                               {"from", read_done},
-                                               {"when", read_when},
-                                               {"timeout", read_timeout},
-                                               {"budget", read_budget},
-                                               {"limit", read_limit},
-                                               {"item", read_item},
-                                               {"empty", read_empty},
-                                               {"stable", read_stable},
-                                               {"dedupe", read_dedupe},
-                                               {"shorten", read_shorten},
-                                               {"order", read_order},
-                                               {"fresh", read_fresh},
-                                               {"time", read_time_column},
-                                               {"id", read_id_column},
-                                               {"min_score", read_min_score},
-                                               {"require", read_require},
-                                               {NULL, NULL}};
+static const struct load_key section_keys[] = {{"name", read_done},       {"title", read_title},
+                                               {"from", read_done},       {"when", read_when},
+                                               {"timeout", read_timeout}, {"budget", read_budget},
+                                               {"limit", read_limit},     {"item", read_item},
+                                               {"group", read_group},     {"empty", read_empty},
+                                               {"stable", read_stable},   {"dedupe", read_dedupe},
+                                               {"shorten", read_shorten}, {"order", read_order},
+                                               {"fresh", read_fresh},     {"time", read_time_column},
+                                               {"id", read_id_column},    {"min_score", read_min_score},
+                                               {"require", read_require}, {NULL, NULL}};
 
 static void set_defaults(struct recipe_section *section)
 {

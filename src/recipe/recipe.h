@@ -126,12 +126,13 @@ struct recipe_section {
     size_t limit;                   /* items at most */
     int64_t min_tokens, max_tokens; /* floor and ceiling; ceiling INT64_MAX when not given */
     const struct template *item;    /* one row; NULL: "- " and the row's columns */
-    const struct template *empty;   /* said when there is nothing; NULL: the section is left out */
-    bool is_stable;                 /* stands in the stable part */
-    bool is_deduplicated;           /* near-duplicates removed, also against other sections */
-    bool may_shorten;               /* an item that does not fit may be cut to its first sentences */
-    enum recipe_order order;        /* how kept items are printed; rank decides which are kept */
-    int64_t fresh_us;               /* an item older than this has field `is_old` set; 0: never */
+    const struct template *group; /* the line that neighbours in print with the same one share; NULL: none */
+    const struct template *empty; /* said when there is nothing; NULL: the section is left out */
+    bool is_stable;               /* stands in the stable part */
+    bool is_deduplicated;         /* near-duplicates removed, also against other sections */
+    bool may_shorten;             /* an item that does not fit may be cut to its first sentences */
+    enum recipe_order order;      /* how kept items are printed; rank decides which are kept */
+    int64_t fresh_us;             /* an item older than this has field `is_old` set; 0: never */
     struct str time_column; /* the column that says when an item was measured; "" for the source's own */
     struct str id_column;   /* the column that names an item; "" for the source's own */
     double min_score;       /* items that score below are noise; 0: none */

@@ -103,6 +103,7 @@ static void put_section_details(struct json_writer *writer, const struct recipe_
     if (section->max_tokens != INT64_MAX)
         json_put_member_int(writer, "max_tokens", section->max_tokens);
     json_put_member_text(writer, "order", str_of(orders[section->order]));
+    json_put_member_bool(writer, "grouped", section->group != NULL);
     json_put_member_bool(writer, "dedupe", section->is_deduplicated);
     json_put_member_bool(writer, "shorten", section->may_shorten);
     if (section->fresh_us > 0)

@@ -40,7 +40,8 @@ static bool is_ascii_word(const char *at)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-static int64_t on_count(struct str text)
+/* In quarters of a token. */
+static int64_t on_units(struct str text)
 {
     const unsigned char *bytes = (const unsigned char *)text.ptr;
     int64_t quarters = 0;
@@ -59,7 +60,41 @@ static int64_t on_count(struct str text)
                 quarters += quarters_of_codepoint(utf8_next(text, &pos));
         }
     }
-    return (quarters + 3) / 4;
+    return quarters;
 }
 
-const struct tokenizer tokenizer_approx = {.name = "approx", .count = on_count, .seam_tokens = 0};
+static int64_t on_count(struct str text)
+{
+    return (on_units(text) + 3) / 4;
+}
+
+/* Between two characters; a byte that begins one can never belong to the one before. */
+static bool is_break(struct str text, size_t pos)
+{
+    return pos > 0 && pos < text.len && ((unsigned char)text.ptr[pos] & 0xC0) != 0x80;
+}
+
+static size_t on_next_break(struct str text, size_t from)
+{
+    for (; from < text.len; from++)
+        if (is_break(text, from))
+            return from;
+    return TOKENS_NO_BREAK;
+}
+
+static size_t on_last_break(struct str text, size_t to)
+{
+    for (to = to < text.len ? to : text.len; to > 0; to--)
+        if (is_break(text, to))
+            return to;
+    return TOKENS_NO_BREAK;
+}
+
+const struct tokenizer tokenizer_approx = {
+    .name = "approx",
+    .count = on_count,
+    .units = on_units,
+    .units_per_token = 4,
+    .next_break = on_next_break,
+    .last_break = on_last_break,
+};

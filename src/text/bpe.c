@@ -9,7 +9,10 @@
  * bpe_count tries the longest first and steps back: no prefix is reached twice, since its encoding is one.
  * bpe_run does so within a window; how far back a step may lead has no bound, but beyond the window it has
  * not been seen. bpe_table notes the last token of every prefix, which costs more but needs no more than the
- * longest token's bytes of history. All try no more tokens than those that begin at each byte.
+ * longest token's bytes of history. All try no more tokens than those that begin at each byte, of which there
+ * are at most BPE_MAX_TOKEN_BYTES, and a try undoes at most as many merges as two tokens have bytes: so all
+ * are linear, and so is a run that was lost with the table that is asked then. What is met stays far below: a
+ * test counts the tries over repetitions made to be nasty.
  */
 #include "text/bpe.h"
 
@@ -95,6 +98,7 @@ static uint32_t longest_token(const struct bpe *bpe, const unsigned char *bytes,
 struct row {
     uint32_t *tokens;
     size_t n, pos;
+    uint64_t n_tries;
 };
 
 /* Makes the row longer until it reaches `stop`, at which it may end or pass it. False when the first token
@@ -104,9 +108,10 @@ static bool extend(const struct bpe *bpe, struct row *row, const unsigned char *
 {
     while (row->pos < stop) {
         uint32_t token = longest_token(bpe, bytes + row->pos, len - row->pos);
+        row->n_tries++;
         while (row->n > 0) {
             uint32_t last = row->tokens[row->n - 1];
-            while (token != BPE_NO_TOKEN && !can_follow(bpe, last, token))
+            for (; token != BPE_NO_TOKEN && !can_follow(bpe, last, token); row->n_tries++)
                 token = token_shorter(bpe, token);
             if (token != BPE_NO_TOKEN)
                 break;
@@ -137,13 +142,15 @@ void bpe_run_init(struct bpe_run *run, const struct bpe *bpe)
     run->bpe = bpe;
     run->n_bytes = run->pos = run->n_row = 0;
     run->n_gone = 0;
+    run->n_tries = 0;
     run->is_lost = false;
 }
 
 static void extend_run(struct bpe_run *run, size_t stop)
 {
-    struct row row = {run->row, run->n_row, run->pos};
+    struct row row = {run->row, run->n_row, run->pos, run->n_tries};
     run->is_lost = run->is_lost || !extend(run->bpe, &row, run->bytes, run->n_bytes, stop, run->n_gone > 0);
+    run->n_tries = row.n_tries;
     run->n_row = row.n;
     run->pos = row.pos;
 }
@@ -195,6 +202,7 @@ void bpe_table_init(struct bpe_table *table, const struct bpe *bpe)
 {
     table->bpe = bpe;
     table->n_done = table->n_ahead = 0;
+    table->n_tries = 0;
     table->last[0] = BPE_NO_TOKEN;
     table->count[0] = 0;
     memset(table->known, 0, sizeof(table->known));
@@ -212,6 +220,7 @@ static void step(struct bpe_table *table, const unsigned char *bytes, size_t len
         size_t prefix = table->n_done + i + 1, there = prefix % RING;
         if (slot.token == BPE_NO_TOKEN || table->known[there] == prefix)
             continue;
+        table->n_tries++;
         if (table->last[here] != BPE_NO_TOKEN && !can_follow(table->bpe, table->last[here], slot.token))
             continue;
         table->known[there] = prefix;

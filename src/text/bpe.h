@@ -70,11 +70,12 @@ int64_t bpe_count(const struct bpe *bpe, const unsigned char *bytes, size_t len)
 /* Counts a piece of any length that is handed over bit by bit, in memory that does not grow. */
 struct bpe_run {
     const struct bpe *bpe;
-    size_t n_bytes; /* in the window */
-    size_t pos;     /* up to where tokens were found */
-    size_t n_row;   /* tokens of the window's bytes up to pos */
-    int64_t n_gone; /* tokens that have left the window */
-    bool is_lost;   /* a step back led out of the window */
+    size_t n_bytes;   /* in the window */
+    size_t pos;       /* up to where tokens were found */
+    size_t n_row;     /* tokens of the window's bytes up to pos */
+    int64_t n_gone;   /* tokens that have left the window */
+    uint64_t n_tries; /* tokens tried so far: the work done */
+    bool is_lost;     /* a step back led out of the window */
     unsigned char bytes[BPE_WINDOW_BYTES];
     uint32_t row[BPE_WINDOW_BYTES];
 };
@@ -89,6 +90,7 @@ struct bpe_table {
     const struct bpe *bpe;
     size_t n_done;  /* bytes behind us */
     size_t n_ahead; /* bytes that wait */
+    uint64_t n_tries;
     unsigned char ahead[BPE_WINDOW_BYTES];
     /* Of the piece's first p bytes, at p modulo the size: its last token, how many, and p itself. */
     uint32_t last[2 * BPE_MAX_TOKEN_BYTES];

@@ -6,6 +6,7 @@
 #include "text/cut.h"
 
 #include "core/utf8.h"
+#include "text/ruler.h"
 #include "text/text_priv.h"
 
 #include <utf8proc.h>
@@ -223,40 +224,42 @@ struct str text_cut_graphemes(struct str text, size_t max_graphemes)
     return str_slice(text, 0, is_word_near ? points.word : points.grapheme);
 }
 
-/* One call of text_append_cut: what is tried is appended, counted and taken back. */
+/* One call of text_append_cut: the text was measured; what is tried stands at the end of buf for a moment. */
 struct cutter {
     struct buf *buf;
     size_t start; /* buf->len before */
     struct str text;
-    const struct tokenizer *tokenizer;
-    int64_t max_tokens;
+    struct token_ruler ruler;
+    int64_t max_units;
 };
 
-static void append_prefix(const struct cutter *cutter, size_t len, struct str ending)
+/* Counts from the last mark on: the ending may join what stands before it. */
+static bool does_prefix_fit(struct cutter *cutter, size_t len, struct str ending)
 {
-    buf_append(cutter->buf, cutter->text.ptr, len);
+    size_t idx = token_ruler_mark_before(&cutter->ruler, len), mark = cutter->ruler.marks[idx];
+    buf_append(cutter->buf, cutter->text.ptr + mark, len - mark);
     buf_append_str(cutter->buf, ending);
-}
-
-static bool does_prefix_fit(const struct cutter *cutter, size_t len, struct str ending)
-{
-    append_prefix(cutter, len, ending);
-    struct str whole = str_slice(buf_str(cutter->buf), cutter->start, cutter->buf->len);
-    bool does_fit = !buf_error(cutter->buf) && cutter->tokenizer->count(whole) <= cutter->max_tokens;
+    struct str rest = str_slice(buf_str(cutter->buf), cutter->start, cutter->buf->len);
+    int64_t units = cutter->ruler.units[idx] + cutter->ruler.tokenizer->units(rest);
+    bool does_fit = !buf_error(cutter->buf) && units <= cutter->max_units;
     buf_truncate(cutter->buf, cutter->start);
     return does_fit;
 }
 
-/* The largest number of bytes that fit with the ellipsis, to the character: doubling, then halving. */
-static size_t find_limit(const struct cutter *cutter)
+/* The largest number of bytes that fit with the ellipsis, to the character: from the last mark that fits by
+ * doubling, then halving. */
+static size_t find_limit(struct cutter *cutter)
 {
-    size_t fits = 0, fails = (size_t)cutter->max_tokens < cutter->text.len / 4
-                                 ? (size_t)cutter->max_tokens * 4
-                                 : cutter->text.len;
+    size_t idx = cutter->ruler.n - 1;
+    while (idx > 0 && !does_prefix_fit(cutter, cutter->ruler.marks[idx], ellipsis))
+        idx--;
+    size_t fits = cutter->ruler.marks[idx], step = cutter->ruler.stride_bytes;
+    size_t fails = fits + step < cutter->text.len ? fits + step : cutter->text.len;
     while (fails < cutter->text.len &&
            does_prefix_fit(cutter, utf8_prefix(cutter->text, fails).len, ellipsis)) {
         fits = fails;
-        fails = fails < cutter->text.len / 2 ? fails * 2 : cutter->text.len;
+        step *= 2;
+        fails = fits + step < cutter->text.len ? fits + step : cutter->text.len;
     }
     while (fails - fits > 1) {
         size_t middle = fits + (fails - fits) / 2;
@@ -300,9 +303,10 @@ static size_t find_cut(struct str text, size_t limit, struct str *ret_ending)
 
 bool text_append_cut(struct buf *buf, struct str text, const struct tokenizer *tokenizer, int64_t max_tokens)
 {
-    struct cutter cutter = {
-        .buf = buf, .start = buf->len, .text = text, .tokenizer = tokenizer, .max_tokens = max_tokens};
-    if (tokenizer->count(text) <= max_tokens) {
+    struct cutter cutter = {.buf = buf, .start = buf->len, .text = text};
+    cutter.max_units = max_tokens > INT32_MAX ? INT64_MAX : max_tokens * tokenizer->units_per_token;
+    token_ruler_init(&cutter.ruler, tokenizer, text, cutter.max_units);
+    if (token_ruler_is_whole(&cutter.ruler) && cutter.ruler.units[cutter.ruler.n - 1] <= cutter.max_units) {
         buf_append_str(buf, text);
         return false;
     }
@@ -315,7 +319,8 @@ bool text_append_cut(struct buf *buf, struct str text, const struct tokenizer *t
         if (len == 0)
             break;
         if (does_prefix_fit(&cutter, len, ending)) {
-            append_prefix(&cutter, len, ending);
+            buf_append(buf, text.ptr, len);
+            buf_append_str(buf, ending);
             break;
         }
         limit = len - 1; /* counts need not grow evenly: try the cut before */

@@ -84,5 +84,19 @@ static int64_t o200k_on_count(struct str text)
     return count(&bpe_o200k, o200k_piece_end, text);
 }
 
-const struct tokenizer tokenizer_cl100k = {"cl100k_base", cl100k_on_count, .seam_tokens = 0};
-const struct tokenizer tokenizer_o200k = {"o200k_base", o200k_on_count, .seam_tokens = 0};
+const struct tokenizer tokenizer_cl100k = {
+    .name = "cl100k_base",
+    .count = cl100k_on_count,
+    .units = cl100k_on_count,
+    .units_per_token = 1,
+    .next_break = piece_next_break,
+    .last_break = piece_last_break,
+};
+const struct tokenizer tokenizer_o200k = {
+    .name = "o200k_base",
+    .count = o200k_on_count,
+    .units = o200k_on_count,
+    .units_per_token = 1,
+    .next_break = piece_next_break,
+    .last_break = piece_last_break,
+};

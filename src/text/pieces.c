@@ -210,3 +210,50 @@ size_t o200k_piece_end(struct str text, size_t pos)
         return end + contraction_len(text, end);
     return other_end(text, pos, true);
 }
+
+/* ---- breaks ---- */
+
+/* kind_at of the character that ends at pos > 0; 0 when it is malformed. */
+static unsigned kind_before(struct str text, size_t pos)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr;
+    size_t start = pos - 1, end;
+    if (p[start] < 0x80)
+        return chars_kinds[p[start]];
+    while (start > 0 && pos - start < 4 && (p[start] & 0xC0) == 0x80)
+        start--;
+    if (sequence_len(p + start, text.len - start) != (int)(pos - start))
+        return 0;
+    return kind_at(text, start, &end);
+}
+
+static bool is_break(struct str text, size_t pos)
+{
+    size_t end;
+    unsigned before = kind_before(text, pos);
+    if (!(before & (LETTERS | BIT(NUMBER) | BIT(NEWLINE))))
+        return false;
+    /* What looks malformed may be the beginning of any character: more text could follow. */
+    if (sequence_len((const unsigned char *)text.ptr + pos, text.len - pos) < 0)
+        return false;
+    unsigned after = kind_at(text, pos, &end);
+    if (before & BIT(NEWLINE))
+        return !(after & SPACES) && text.ptr[pos] != '/';
+    return after & (SPACES | BIT(OTHER)) && text.ptr[pos] != '\'';
+}
+
+size_t piece_next_break(struct str text, size_t from)
+{
+    for (size_t pos = from > 0 ? from : 1; pos < text.len; pos++)
+        if (is_break(text, pos))
+            return pos;
+    return SIZE_MAX;
+}
+
+size_t piece_last_break(struct str text, size_t to)
+{
+    for (size_t pos = to < text.len ? to : text.len - (text.len > 0); pos > 0; pos--)
+        if (is_break(text, pos))
+            return pos;
+    return SIZE_MAX;
+}

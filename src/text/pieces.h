@@ -15,4 +15,11 @@ size_t o200k_piece_end(struct str text, size_t pos);
  * longest beginning of a character, as in the Encoding Standard; *ret_is_malformed says so. */
 size_t piece_char_end(struct str text, size_t pos, bool *ret_is_malformed);
 
+/* Places where a piece ends in both encodings whatever stands around: see struct tokenizer. They are
+ *     after a letter or a digit, before white space or a sign (but for an apostrophe, which may go on);
+ *     after a line end, before what is neither white space nor a slash.
+ */
+size_t piece_next_break(struct str text, size_t from);
+size_t piece_last_break(struct str text, size_t to);
+
 #endif

@@ -18,18 +18,29 @@
 
 #include "core/str.h"
 
+#define TOKENS_NO_BREAK SIZE_MAX
+
 struct tokenizer {
     const char *name;
     /* Tokens of the whole text, exactly as this tokenizer defines them. Linear, allocates nothing,
      * thread-safe. */
     int64_t (*count)(struct str text);
-    /* What joining two texts may cost: count(ab) <= count(a) + count(b) + seam_tokens. Always so for approx.
-     * For the others where a ends in a line feed and b begins with neither white space nor a slash, as lines
-     * of a context do: then the sum is exact. Elsewhere it is a token or two short in one join of a
-     * hundred, and no number is enough for all texts: what matters to a budget is counted again as a whole.
-     */
-    int seam_tokens;
+    /* The same in finer units, which add up where a text is broken: tokens are units / units_per_token,
+     * rounded up. */
+    int64_t (*units)(struct str text);
+    int units_per_token;
+    /* A break is a place p inside the text such that what stands before it and what stands from it on are
+     * counted apart: for all x and y, units(x text y) = units(x text[..p)) + units(text[p..) y). These find
+     * the first break at or after `from`, and the last one at or before `to`; TOKENS_NO_BREAK when there is
+     * none. Words and lines have breaks; a long row of letters, or of signs, need not have any. */
+    size_t (*next_break)(struct str text, size_t from);
+    size_t (*last_break)(struct str text, size_t to);
 };
+
+static inline int64_t tokens_of_units(const struct tokenizer *tokenizer, int64_t units)
+{
+    return (units + tokenizer->units_per_token - 1) / tokenizer->units_per_token;
+}
 
 /* The tokenizer of that name or NULL. */
 const struct tokenizer *tokenizer_find(struct str name);

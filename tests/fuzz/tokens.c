@@ -76,6 +76,19 @@ static void check_tokenizer(const struct tokenizer *tokenizer, struct str front,
     buf_done(&buf);
 }
 
+/* What is before and after a break counts alone what it counts together. */
+static void check_text_breaks(const struct tokenizer *tokenizer, struct str text, size_t at)
+{
+    size_t next = tokenizer->next_break(text, at), last = tokenizer->last_break(text, at);
+    size_t breaks[] = {next, last};
+    assert(next == TOKENS_NO_BREAK || (next >= at && next > 0 && next < text.len));
+    assert(last == TOKENS_NO_BREAK || (last <= at && last > 0));
+    for (size_t i = 0; i < 2; i++)
+        if (breaks[i] != TOKENS_NO_BREAK)
+            assert(tokenizer->units(text) == tokenizer->units(str_slice(text, 0, breaks[i])) +
+                                                 tokenizer->units(str_slice(text, breaks[i], text.len)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = {(const char *)data, size};
@@ -86,5 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_tokenizer(tokenizer_find(STR_LIT("cl100k_base")), str_slice(text, 0, at),
                     str_slice(text, at, size));
     check_tokenizer(tokenizer_find(STR_LIT("o200k_base")), str_slice(text, 0, at), str_slice(text, at, size));
+    for (size_t i = 0; tokenizer_all()[i]; i++)
+        check_text_breaks(tokenizer_all()[i], text, at);
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "core/buf.h"
 #include "core/utf8.h"
+#include "text/bpe.h"
 #include "text/tokens.h"
 
 #include <stdio.h>
@@ -138,6 +139,54 @@ static void long_runs_take_linear_time_and_count_right(void **state)
     buf_done(&text);
 }
 
+#define REPEATED_BYTES  60000
+#define MAX_RUN_TRIES   16 /* a byte; half of it is the most that was met */
+#define MAX_TABLE_TRIES 64 /* there are tokens of up to 80 spaces, and all are tried */
+
+static uint64_t random_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static void expect_few_tries(const struct bpe *bpe, struct str text)
+{
+    static struct bpe_run run;
+    static struct bpe_table table;
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    bpe_run_init(&run, bpe);
+    bpe_table_init(&table, bpe);
+    bpe_run_add(&run, bytes, text.len);
+    bpe_table_add(&table, bytes, text.len);
+    int64_t n = bpe_run_end(&run), n_table = bpe_table_end(&table);
+    assert_true(n == -1 || n == n_table);
+    if (run.n_tries > MAX_RUN_TRIES * text.len || table.n_tries > MAX_TABLE_TRIES * text.len)
+        fail_msg("%llu and %llu tries for %zu bytes that repeat '%.30s'", (unsigned long long)run.n_tries,
+                 (unsigned long long)table.n_tries, text.len, text.ptr);
+}
+
+/* The work is counted, not timed. */
+static void repetitions_of_any_kind_cost_a_few_tries_a_byte(void **state)
+{
+    static const char *const alphabets[] = {"a",  "ab", "abc",          " a",   "=-", "\n\t ", "e\xcc\x81",
+                                            "01", "()", "\xe4\xb8\x80", "ABab", "./", "the "};
+    static char text[REPEATED_BYTES];
+    uint64_t seed = 20261121;
+    (void)state;
+    for (int round = 0; round < 400; round++) {
+        const char *alphabet = alphabets[random_next(&seed) % (sizeof alphabets / sizeof *alphabets)];
+        size_t n_letters = strlen(alphabet), period = 1 + random_next(&seed) % (round % 4 ? 12 : 400);
+        for (size_t i = 0; i < period; i++)
+            text[i] = alphabet[random_next(&seed) % n_letters];
+        for (size_t i = period; i < sizeof text; i++)
+            text[i] = text[i - period];
+        expect_few_tries(&bpe_cl100k, str_make(text, sizeof text));
+        expect_few_tries(&bpe_o200k, str_make(text, sizeof text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +194,7 @@ int main(void)
         cmocka_unit_test(malformed_bytes_count_as_replacement_characters),
         cmocka_unit_test(lines_add_up),
         cmocka_unit_test(long_runs_take_linear_time_and_count_right),
+        cmocka_unit_test(repetitions_of_any_kind_cost_a_few_tries_a_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
