@@ -4,6 +4,7 @@
  */
 #include "cli/app.h"
 
+#include "cli/models.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -79,6 +80,11 @@ int app_open_recipes(struct app *app, struct recipe_report *findings, struct err
         return r;
     return recipe_book_load(config->recipe_folders.items, config->recipe_folders.n, app->kinds,
                             config->n_connections, &app->recipes, findings, reterr);
+}
+
+int app_open_embedder(struct app *app, struct err_info *reterr)
+{
+    return models_open(&app->config, app->config.embedding_model, &app->embedder, reterr);
 }
 
 int app_make_folder(const char *path, struct err_info *reterr)
@@ -174,6 +180,8 @@ int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct
     if (r == 0)
         r = app_open_recipes(app, NULL, reterr);
     if (r == 0)
+        r = app_open_embedder(app, reterr);
+    if (r == 0)
         r = app_open_memory(app, may_create, reterr);
     if (r == 0)
         r = app_open_sources(app, reterr);
@@ -190,6 +198,7 @@ void app_close(struct app *app)
     app->workers = workers_free(app->workers);
     app->memory = memory_free(app->memory);
     app->store = store_close(app->store);
+    app->embedder = embedder_close(app->embedder);
     recipe_book_done(&app->recipes);
     config_done(&app->config);
 }

@@ -14,11 +14,13 @@
 #include "recipe/recipe.h"
 #include "source/source.h"
 #include "store/store.h"
+#include "text/embed.h"
 
 struct app {
     struct config config;
     struct recipe_connection *kinds; /* of the connections, one each */
     struct recipe_book recipes;
+    struct embedder *embedder;
     struct store *store;
     struct memory *memory;
     struct workers *workers;
@@ -34,6 +36,8 @@ int app_open_config(struct app *app, const struct cli *cli, struct err_info *ret
 int app_open_kinds(struct app *app, struct err_info *reterr);
 /* The kinds and the recipes. Needs the configuration only. findings (may be NULL): see recipe_book_load. */
 int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr);
+/* The model that the configuration names. Needs the configuration only. */
+int app_open_embedder(struct app *app, struct err_info *reterr);
 /* Store and memory. may_create: also makes the folder; otherwise ERR_NOT_FOUND says how to make one. */
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr);
 /* Workers, and every connection. Built-in kinds need the memory opened before. */

@@ -37,7 +37,9 @@ struct config {
     int64_t max_body_bytes, max_connections, max_index_bytes;
     int64_t n_front_threads, n_workers; /* 0: as the server chooses */
     int64_t idle_timeout_us, drain_us;
-    const char *keyless; /* "auto", "allow", "never" */
+    const char
+        *embedding_model; /* "builtin", a name below the data folder's models, or a path with a slash */
+    const char *keyless;  /* "auto", "allow", "never" */
     struct config_list hosts;
     const char *log_level, *log_format;
 };

@@ -11,8 +11,8 @@
 
 #define MAX_NAMES 16 /* in one block */
 
-static const char *const top_names[] = {"listen", "store", "connections", "cache",
-                                        "limits", "auth",  "recipes",     "log"};
+static const char *const top_names[] = {"listen", "store",   "connections", "cache", "limits",
+                                        "auth",   "recipes", "embedding",   "log"};
 
 #define N_TOP_NAMES (sizeof top_names / sizeof *top_names)
 
@@ -122,6 +122,8 @@ static int read_setting(const struct reader *reader, const struct setting *setti
         return r;
     if (setting->offset == offsetof(struct config, store_url))
         text = url_beside_file(reader, text);
+    if (setting->offset == offsetof(struct config, embedding_model) && strchr(text, '/'))
+        text = beside_file(reader, text);
     return text ? setting_set(setting, reader->config, text, false, place, reader->err)
                 : config_out_of_memory(reader->err);
 }

@@ -2,11 +2,10 @@
  *
  * precis embed: texts as vectors.
  */
-#include "cli/cli.h"
+#include "cli/app.h"
 
 #include "core/json.h"
 #include "core/mem.h"
-#include "text/embed.h"
 
 #include <stdio.h>
 
@@ -79,37 +78,44 @@ static int embed_input(struct embed_run *run)
     return exit_code;
 }
 
-static int embed_run(struct cli *cli, int argc, char **argv)
+/* All texts of the command, by the model of that name, or the configured one for NULL; an EXIT_ code. */
+static int embed_all(struct cli *cli, const char *model, const struct args_list *words)
 {
-    const char *folder = NULL;
-    const struct option options[] = {
-        {"model", OPTION_TEXT, &folder, "DIR", "a Model2Vec folder instead of the built-in model"},
-        OPTION_END,
-    };
-    struct args_list words;
-    struct embedder *embedder;
+    struct app app = {.store = NULL};
     struct err_info err;
-    int r = cli_parse(cli, &command_embed, options, argc, argv, 0, ARGS_MAX_LIST, &words);
-    if (r != 0)
-        return cli_parse_exit(r);
-    r = folder ? embedder_open(folder, &embedder, &err) : embedder_builtin(&embedder, &err);
-    if (r < 0)
-        return cli_fail(cli, &err);
-    struct embed_run run = {.cli = cli, .embedder = embedder};
-    int exit_code;
+    int r = app_open_config(&app, cli, &err);
+    if (r == 0 && model)
+        app.config.embedding_model = model;
+    if (r == 0)
+        r = app_open_embedder(&app, &err);
+    struct embed_run run = {.cli = cli, .embedder = app.embedder};
     buf_init(&run.line, MAX_OUTPUT_BYTES);
-    run.vector = mem_calloc(embedder_dims(embedder), sizeof *run.vector);
-    if (!run.vector) {
-        err_set(&err, ERR_NOMEM, "there is no memory for a vector");
+    if (r == 0)
+        run.vector = mem_calloc(embedder_dims(app.embedder), sizeof *run.vector);
+    if (r == 0 && !run.vector)
+        r = err_set(&err, ERR_NOMEM, "there is no memory for a vector");
+    int exit_code;
+    if (r < 0)
         exit_code = cli_fail(cli, &err);
-    } else {
-        exit_code = words.n > 0 ? embed_words(&run, &words) : embed_input(&run);
-    }
+    else
+        exit_code = words->n > 0 ? embed_words(&run, words) : embed_input(&run);
     mem_free(run.vector);
     buf_done(&run.line);
-    embedder_close(embedder);
+    app_close(&app);
     return exit_code;
 }
 
-const struct command command_embed = {"embed", "[--model DIR] [TEXT ...]",
+static int embed_run(struct cli *cli, int argc, char **argv)
+{
+    const char *model = NULL;
+    const struct option options[] = {
+        {"model", OPTION_TEXT, &model, "MODEL", "a name, a folder (with a slash) or builtin"},
+        OPTION_END,
+    };
+    struct args_list words;
+    int r = cli_parse(cli, &command_embed, options, argc, argv, 0, ARGS_MAX_LIST, &words);
+    return r != 0 ? cli_parse_exit(r) : embed_all(cli, model, &words);
+}
+
+const struct command command_embed = {"embed", "[--model MODEL] [TEXT ...]",
                                       "prints texts, or each line of its input, as vectors", embed_run};

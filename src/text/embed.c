@@ -116,6 +116,11 @@ size_t embedder_dims(const struct embedder *embedder)
     return embedder->n_dims;
 }
 
+size_t embedder_layers(const struct embedder *embedder)
+{
+    return embedder->encoder ? embedder->encoder->shape.n_layers : 0;
+}
+
 size_t embedder_heap_bytes(const struct embedder *embedder)
 {
     return embedder->n_heap_bytes;

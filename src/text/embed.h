@@ -33,6 +33,7 @@ int embedder_open(const char *folder, struct embedder **ret_embedder, struct err
 struct embedder *embedder_close(struct embedder *embedder); /* accepts NULL; returns NULL */
 
 size_t embedder_dims(const struct embedder *embedder);
+size_t embedder_layers(const struct embedder *embedder); /* of an encoder; 0 for a static model */
 /* Bytes of heap it holds; what lies in the program is not counted. */
 size_t embedder_heap_bytes(const struct embedder *embedder);
 

@@ -8,6 +8,9 @@
 #include "text/encoder_kernel.h"
 #include "text/model_folder.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 static int open_kind(const char *folder, struct embedder *embedder, struct err_info *reterr)
 {
     const struct encoder_kernel *kernels[ENCODER_MAX_KERNELS];
@@ -26,6 +29,9 @@ static int open_kind(const char *folder, struct embedder *embedder, struct err_i
 
 int embedder_open(const char *folder, struct embedder **ret_embedder, struct err_info *reterr)
 {
+    if (access(folder, X_OK) != 0)
+        return err_set_field(reterr, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, folder,
+                             "cannot be opened: %s", strerror(errno));
     struct embedder *embedder = mem_calloc(1, sizeof *embedder);
     if (!embedder)
         return err_set(reterr, ERR_NOMEM, "there is no memory for an embedder");

@@ -19,7 +19,7 @@ class World:
     def __init__(self, program):
         self.program = program
         self.folder = tempfile.mkdtemp(prefix="precis-scenario-")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("PRECIS_", "CACHE_"))}
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("PRECIS_", "CACHE_", "EMBEDDING_"))}
 
     def path(self, name):
         return os.path.join(self.folder, name)

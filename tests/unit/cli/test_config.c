@@ -38,6 +38,7 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_int_equal(config.n_connections, 0);
     assert_int_equal(config.cache_ttl_us, -1);
     assert_string_equal(config.keyless, "auto");
+    assert_string_equal(config.embedding_model, "builtin");
     config_done(&config);
 }
 
@@ -52,6 +53,7 @@ static void file_sets_every_kind_of_value(void **state)
                           "cache: { max_bytes: 32MiB, max_entries: 7, ttl: 5m }\n"
                           "auth: { keyless: never, hosts: [a.example, b.example] }\n"
                           "recipes: [/srv/recipes]\n"
+                          "embedding: { model: minilm }\n"
                           "log: { level: debug, format: json }\n",
                           no_environment, &config, &err),
                      0);
@@ -67,6 +69,7 @@ static void file_sets_every_kind_of_value(void **state)
     assert_int_equal(config.hosts.n, 2);
     assert_string_equal(config.hosts.items[1], "b.example");
     assert_string_equal(config.recipe_folders.items[0], "/srv/recipes");
+    assert_string_equal(config.embedding_model, "minilm");
     assert_string_equal(config.log_format, "json");
     config_done(&config);
 }
@@ -91,7 +94,8 @@ static void unknown_key_names_its_place_and_the_nearest(void **state)
                    "unknown key 'conections'; did you mean 'connections'?");
     assert_refused("cache:\n  max_entrys: 5\n", "etc/precis.yaml:2:3",
                    "unknown key 'max_entrys'; did you mean 'max_entries'?");
-    assert_refused("embedding: { kind: x }\n", "etc/precis.yaml:1:1", "unknown key 'embedding'");
+    assert_refused("weather: { kind: x }\n", "etc/precis.yaml:1:1", "unknown key 'weather'");
+    assert_refused("embedding: { kind: x }\n", "etc/precis.yaml:1:14", "unknown key 'kind'");
 }
 
 static void value_that_does_not_fit_names_its_place(void **state)
