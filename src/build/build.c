@@ -56,7 +56,13 @@ int build_engine_new(const struct build_options *options, struct build_engine **
         return err_set(reterr, ERR_NOMEM, "out of memory");
     engine->options = *options;
     engine->clock = options->env->clock;
-    int rc = open_builtins(engine, reterr);
+    uint64_t seed;
+    randombytes_buf(&seed, sizeof seed);
+    int rc = counts_new(seed, &engine->counts);
+    if (rc < 0)
+        (void)err_set(reterr, rc, "out of memory");
+    if (rc == 0)
+        rc = open_builtins(engine, reterr);
     if (rc == 0 && options->max_cache_bytes > 0 && options->max_cache_entries > 0) {
         rc = build_cache_new(options->max_cache_bytes, options->max_cache_entries, &engine->cache);
         if (rc < 0)
@@ -78,6 +84,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
     for (size_t i = 0; i < engine->n_builtins; i++)
         source_close(engine->builtins[i]);
     mem_free(engine->builtins);
+    counts_free(engine->counts);
     return mem_free(engine);
 }
 

@@ -7,6 +7,7 @@
 #define PRECIS_BUILD_BUILD_PRIV_H
 
 #include "build/build.h"
+#include "build/counts.h"
 #include "build/shelf.h"
 #include "text/cut.h"
 #include "text/tokens.h"
@@ -246,6 +247,7 @@ struct build_engine {
     struct source **builtins; /* a source for each kind that needs no connection */
     size_t n_builtins;
     struct build_cache *cache; /* NULL: none */
+    struct counts *counts;
     build_observe_fn observe;
     void *observe_owner;
 };

@@ -7,8 +7,8 @@
  * is passed over (or cut, where the section allows it) and smaller ones behind it get their chance. So no
  * kept item could give way to a dropped one of higher priority unless its section fell below its floor.
  *
- * The ledger knows at each moment what the text would cost, so that each text is counted once. The finished
- * text is counted whole, once; were it over the budget all the same, its last items would go until it is not.
+ * The ledger knows at each moment what the text would cost, so that each item is counted once and the
+ * finished text not at all.
  */
 #include "build/ledger.h"
 
@@ -68,12 +68,14 @@ struct offer {
     int64_t over_budget, over_ceiling; /* tokens too many; 0 and less: it fits */
 };
 
+/* How far an item that does not fit is over the budget, is_exact or only that it is. */
 static struct offer weigh(struct fitter *fitter, const struct build_section *section,
-                          const struct build_item *item, int64_t limit)
+                          const struct build_item *item, int64_t limit, bool is_exact)
 {
     const struct tokenizer *tokenizer = fitter->build->tokenizer;
+    int64_t max_units = is_exact ? INT64_MAX : limit * tokenizer->units_per_token;
     struct offer offer = {0};
-    offer.units = ledger_units_with(&fitter->ledger, section, item, &offer.section_units);
+    offer.units = ledger_units_with(&fitter->ledger, section, item, max_units, &offer.section_units);
     offer.over_budget =
         offer.units == INT64_MAX ? INT64_MAX : tokens_of_units(tokenizer, offer.units) - limit;
     offer.over_ceiling = tokens_of_units(tokenizer, offer.section_units) - section->plan->max_tokens;
@@ -119,7 +121,7 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
 {
     struct build_piece whole = item->piece;
     ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
-    struct offer offer = weigh(fitter, section, item, limit);
+    struct offer offer = weigh(fitter, section, item, limit, true);
     int64_t room = -over(&offer);
     for (int i = 0; i < MAX_CUTS && room >= MIN_SHORTENED_TOKENS; i++) {
         struct str cut = cut_text(fitter, item->text, room);
@@ -127,7 +129,7 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
         int64_t tokens = ledger_item_tokens(&fitter->ledger, item);
         if (str_is_empty(cut) || tokens < MIN_SHORTENED_TOKENS)
             break;
-        offer = weigh(fitter, section, item, limit);
+        offer = weigh(fitter, section, item, limit, true);
         if (over(&offer) <= 0) {
             item->cut = cut;
             item->tokens = tokens;
@@ -149,8 +151,9 @@ static void take(struct fitter *fitter, struct build_section *section, int64_t l
         struct build_item *item = &section->items[i];
         if (item->fate != ITEM_OPEN)
             continue;
-        (void)item_tokens(fitter, item); /* for explain; and now it is measured */
-        struct offer offer = weigh(fitter, section, item, limit);
+        if (!item->piece.is_measured)
+            ledger_measure(&fitter->ledger, item, item->text);
+        struct offer offer = weigh(fitter, section, item, limit, false);
         if (over(&offer) <= 0)
             keep(fitter, section, item, ITEM_FITS, &offer);
         else if (!may_shorten(fitter, section, item) || !shorten(fitter, section, item, limit))
@@ -212,41 +215,27 @@ static void fill(struct fitter *fitter)
     }
 }
 
-/* Writes the context and counts it. */
+/* The text and its parts. */
 static void write_context(struct fitter *fitter)
 {
     struct build *build = fitter->build;
-    buf_clear(&build->context);
     format_write_context(build, &build->context);
-    latch(fitter, &build->context);
-    build->answer_tokens = build->tokenizer->count(buf_str(&build->context));
-}
-
-/* Drops the kept item that matters least: false when none is left. */
-static bool drop_last(struct fitter *fitter)
-{
-    struct build *build = fitter->build;
-    for (size_t i = build->recipe->n_sections; i-- > 0;)
-        for (size_t j = build->sections[i].n_items; j-- > 0;) {
-            struct build_item *item = &build->sections[i].items[j];
-            if (item_is_kept(item)) {
-                item->fate = ITEM_NO_ROOM;
-                ledger_take_out(&fitter->ledger, item);
-                return true;
-            }
-        }
-    return false;
-}
-
-static void write_parts(struct fitter *fitter)
-{
-    struct build *build = fitter->build;
-    buf_clear(&build->stable);
-    buf_clear(&build->volatile_);
     build->format->on_part(build, true, &build->stable);
     build->format->on_part(build, false, &build->volatile_);
+    latch(fitter, &build->context);
     latch(fitter, &build->stable);
     latch(fitter, &build->volatile_);
+    build->answer_tokens = used_tokens(fitter);
+}
+
+/* What each item cost or would have, for those who want to know. */
+static void explain_items(struct fitter *fitter)
+{
+    struct build *build = fitter->build;
+    for (size_t i = 0; i < build->recipe->n_sections; i++)
+        for (size_t j = 0; j < build->sections[i].n_items; j++)
+            if (build->sections[i].items[j].piece.is_measured)
+                (void)item_tokens(fitter, &build->sections[i].items[j]);
 }
 
 /* A section that had something to say and no room for any of it. */
@@ -271,10 +260,9 @@ int build_fit(struct build *build, struct err_info *reterr)
         choose(&fitter);
         fill(&fitter);
         write_context(&fitter);
-        while (build->answer_tokens > build->max_tokens && drop_last(&fitter))
-            write_context(&fitter);
-        write_parts(&fitter);
         settle_sections(&fitter);
+        if (build->request->wants_explain)
+            explain_items(&fitter);
     }
     int err = fitter.err ? fitter.err : fitter.ledger.err;
     ledger_done(&fitter.ledger);

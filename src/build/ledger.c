@@ -64,18 +64,42 @@ void ledger_done(struct ledger *ledger)
     buf_done(&ledger->gap);
 }
 
-void ledger_measure(struct ledger *ledger, struct build_item *item, struct str text)
+/* Texts below this are counted as fast as they are found. */
+#define MIN_KEPT_BYTES 24
+
+static void measure(const struct tokenizer *tokenizer, struct build_piece *piece)
 {
-    const struct tokenizer *tokenizer = tokenizer_of(ledger);
-    struct build_piece *piece = &item->piece;
-    piece->text = ledger->build->format->on_item(item, text, &ledger->build->arena);
     piece->first = tokenizer->next_break(piece->text, 0);
     piece->last = has_break(piece) ? tokenizer->last_break(piece->text, piece->text.len) : TOKENS_NO_BREAK;
     piece->inner_units = 0;
     if (has_break(piece))
         piece->inner_units =
             tokenizer->units(str_slice(piece->text, piece->first, piece->last - piece->first));
+}
+
+void ledger_measure(struct ledger *ledger, struct build_item *item, struct str text)
+{
+    struct counts *counts = ledger->build->engine ? ledger->build->engine->counts : NULL;
+    const struct tokenizer *tokenizer = tokenizer_of(ledger);
+    struct build_piece *piece = &item->piece;
+    struct count_entry entry;
+    piece->text = ledger->build->format->on_item(item, text, &ledger->build->arena);
     piece->is_measured = true;
+    if (!counts || piece->text.len < MIN_KEPT_BYTES) {
+        measure(tokenizer, piece);
+        return;
+    }
+    uint64_t key = counts_key(counts, tokenizer, piece->text);
+    if (counts_find(counts, key, piece->text, &entry)) {
+        piece->first = entry.first;
+        piece->last = entry.last;
+        piece->inner_units = entry.inner_units;
+        return;
+    }
+    measure(tokenizer, piece);
+    entry = (struct count_entry){piece->first, piece->last, piece->inner_units};
+    if (has_break(piece))
+        counts_keep(counts, key, piece->text, &entry);
 }
 
 /* Of what was gathered since the last time. */
@@ -136,21 +160,13 @@ static size_t last_kept(const struct ledger *ledger, size_t first, size_t place)
     return place;
 }
 
-/* The places of a stretch or of several: kept ones from `first` on and before `end`. Those at the ends may be
- * items with a break, of which the end or the beginning alone belongs to it. */
-struct range {
-    size_t first, end;
-    bool has_left, has_right; /* the first and the last are such items */
-    bool has_frame;           /* the whole context, not a section alone */
-};
-
 static struct build_place place_at(const struct ledger *ledger, size_t place)
 {
     return ledger->places[place];
 }
 
 /* Units of all that stands in the range, without what its outer items keep to themselves. */
-static int64_t range_units(struct ledger *ledger, const struct range *range)
+static int64_t range_units(struct ledger *ledger, const struct ledger_range *range)
 {
     const struct build_format_ops *format = ledger->build->format;
     struct build_place last = {0}, end = {0};
@@ -183,9 +199,9 @@ static int64_t range_units(struct ledger *ledger, const struct range *range)
 }
 
 /* The stretch around a place within first..end, over neighbours without breaks. */
-static struct range range_around(const struct ledger *ledger, size_t place, size_t first, size_t end)
+static struct ledger_range range_around(const struct ledger *ledger, size_t place, size_t first, size_t end)
 {
-    struct range range = {.first = first, .end = end};
+    struct ledger_range range = {.first = first, .end = end};
     size_t here = place;
     for (size_t left; !range.has_left && (left = last_kept(ledger, first, here)) != here; here = left)
         if (has_break(&place_at(ledger, left).item->piece)) {
@@ -201,29 +217,49 @@ static struct range range_around(const struct ledger *ledger, size_t place, size
     return range;
 }
 
-/* What keeping the item at that place adds. */
-static int64_t added_units(struct ledger *ledger, size_t place, struct range *range)
+static bool is_same(const struct ledger_range *a, const struct ledger_range *b)
 {
-    int64_t before = range_units(ledger, range);
+    return a->first == b->first && a->end == b->end && a->has_left == b->has_left &&
+           a->has_right == b->has_right && a->has_frame == b->has_frame;
+}
+
+/* range_units of a stretch as it stands: one is asked for again until something is kept in it. */
+static int64_t stretch_units(struct ledger *ledger, const struct ledger_range *range)
+{
+    if (!ledger->has_known || !is_same(&ledger->known, range)) {
+        ledger->known_units = range_units(ledger, range);
+        ledger->known = *range;
+        ledger->has_known = true;
+    }
+    return ledger->known_units;
+}
+
+/* The same with the item at that place, which is not kept. */
+static int64_t stretch_units_with(struct ledger *ledger, const struct ledger_range *range, size_t place)
+{
     flip(ledger, place);
-    int64_t after = range_units(ledger, range);
+    int64_t units = range_units(ledger, range);
     flip(ledger, place);
-    return after - before;
+    return units;
 }
 
 int64_t ledger_units_with(struct ledger *ledger, const struct build_section *section,
-                          const struct build_item *item, int64_t *ret_section_units)
+                          const struct build_item *item, int64_t max_units, int64_t *ret_section_units)
 {
     size_t end = section->first_place + section->n_items;
+    *ret_section_units = 0;
     if (ledger->n_unbroken_bytes > MAX_UNBROKEN_BYTES)
         return INT64_MAX;
-    struct range range = range_around(ledger, item->place, 0, ledger->n_places);
+    struct ledger_range range = range_around(ledger, item->place, 0, ledger->n_places);
     range.has_frame = true;
-    int64_t units = ledger->units + added_units(ledger, item->place, &range);
-    *ret_section_units = 0;
+    int64_t others = ledger->units - stretch_units(ledger, &range);
+    if (others + item->piece.inner_units > max_units)
+        return others + item->piece.inner_units;
+    int64_t units = others + stretch_units_with(ledger, &range, item->place);
     if (section->plan->max_tokens < INT64_MAX) {
         range = range_around(ledger, item->place, section->first_place, end);
-        *ret_section_units = section->used_units + added_units(ledger, item->place, &range);
+        *ret_section_units = section->used_units - range_units(ledger, &range) +
+                             stretch_units_with(ledger, &range, item->place);
     }
     return units;
 }
@@ -232,26 +268,31 @@ void ledger_put(struct ledger *ledger, const struct build_item *item, int64_t un
 {
     flip(ledger, item->place);
     ledger->units = units;
-}
-
-void ledger_take_out(struct ledger *ledger, const struct build_item *item)
-{
-    flip(ledger, item->place);
-    struct range range = range_around(ledger, item->place, 0, ledger->n_places);
-    range.has_frame = true;
-    ledger->units -= added_units(ledger, item->place, &range);
+    ledger->has_known = false;
 }
 
 void ledger_clear(struct ledger *ledger)
 {
-    struct range whole = {.end = ledger->n_places, .has_frame = true};
+    struct ledger_range whole = {.end = ledger->n_places, .has_frame = true};
     memset(ledger->kept, 0, (ledger->n_places / BITS + 1) * sizeof *ledger->kept);
     ledger->n_unbroken_bytes = 0;
+    ledger->has_known = false;
     ledger->units = range_units(ledger, &whole);
+}
+
+void ledger_take_out(struct ledger *ledger, const struct build_item *item)
+{
+    struct ledger_range range;
+    flip(ledger, item->place);
+    ledger->has_known = false;
+    range = range_around(ledger, item->place, 0, ledger->n_places);
+    range.has_frame = true;
+    ledger->units += range_units(ledger, &range) - stretch_units_with(ledger, &range, item->place);
 }
 
 int64_t ledger_section_tokens(struct ledger *ledger, const struct build_section *section)
 {
-    struct range range = {.first = section->first_place, .end = section->first_place + section->n_items};
+    struct ledger_range range = {.first = section->first_place,
+                                 .end = section->first_place + section->n_items};
     return tokens_of_units(tokenizer_of(ledger), range_units(ledger, &range));
 }

@@ -10,12 +10,23 @@
 
 #include "build/build_priv.h"
 
+/* A stretch of places, or several: kept ones from `first` on and before `end`. Those at the ends may be items
+ * with a break, of which the end or the beginning alone belongs to it. */
+struct ledger_range {
+    size_t first, end;
+    bool has_left, has_right; /* the first and the last are such items */
+    bool has_frame;           /* the whole context, not a section alone */
+};
+
 struct ledger {
     struct build *build;
     struct build_place *places; /* all items in the order of print */
     size_t n_places;
-    uint64_t *kept; /* a bit a place */
-    int64_t units;  /* of the context as it stands */
+    uint64_t *kept;            /* a bit a place */
+    int64_t units;             /* of the context as it stands */
+    struct ledger_range known; /* the latest stretch that was counted */
+    int64_t known_units;
+    bool has_known;
     struct buf gap;
     size_t n_unbroken_bytes; /* counted again and again, because items without a break stand side by side */
     int err;                 /* the first that a buffer met */
@@ -30,11 +41,12 @@ void ledger_measure(struct ledger *ledger, struct build_item *item, struct str t
 /* Tokens of the item alone, with the end of its line; measured. */
 int64_t ledger_item_tokens(struct ledger *ledger, const struct build_item *item);
 
-/* What the context would cost with one more item, measured and not kept yet. When the section has a ceiling,
- * *ret_section_units is what the section's text alone would. INT64_MAX when telling would take too long: many
- * items side by side without a letter or a digit. */
+/* What the context would cost with one more item, measured and not kept yet: exactly, if that is at most
+ * max_units, and otherwise at least what is returned. When the section has a ceiling and the item fits,
+ * *ret_section_units is what the section's text alone would cost. INT64_MAX when telling would take too long:
+ * many items side by side without a letter or a digit. */
 int64_t ledger_units_with(struct ledger *ledger, const struct build_section *section,
-                          const struct build_item *item, int64_t *ret_section_units);
+                          const struct build_item *item, int64_t max_units, int64_t *ret_section_units);
 /* Keeps it; units are what ledger_units_with said. */
 void ledger_put(struct ledger *ledger, const struct build_item *item, int64_t units);
 void ledger_take_out(struct ledger *ledger, const struct build_item *item);

@@ -118,7 +118,7 @@ static void step(struct plan *plan, struct ledger *ledger, uint64_t *seed)
         int64_t section_units;
         if (!item->piece.is_measured)
             ledger_measure(ledger, item, item->text);
-        int64_t units = ledger_units_with(ledger, section, item, &section_units);
+        int64_t units = ledger_units_with(ledger, section, item, INT64_MAX, &section_units);
         ledger_put(ledger, item, units);
         item->fate = ITEM_FITS;
         if (section->plan->max_tokens < INT64_MAX)
@@ -172,7 +172,8 @@ static void items_without_a_word_end_in_a_limit(void **state)
     ledger_init(&ledger, &plan.build);
     for (; n < MAX_ITEMS && units < INT64_MAX; n++) {
         ledger_measure(&ledger, &plan.items[only][n], plan.items[only][n].text);
-        units = ledger_units_with(&ledger, &plan.states[only], &plan.items[only][n], &section_units);
+        units =
+            ledger_units_with(&ledger, &plan.states[only], &plan.items[only][n], INT64_MAX, &section_units);
         if (units < INT64_MAX)
             ledger_put(&ledger, &plan.items[only][n], units);
     }
