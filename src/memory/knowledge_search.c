@@ -38,6 +38,7 @@ static int fetch_row(const struct value *columns, size_t n_columns, void *arg, s
     for (size_t i = 0; i < fetching->n && !err; i++) {
         if (fetching->hits[i].row == row) {
             item.score = fetching->hits[i].score;
+            memcpy(item.score_parts, fetching->hits[i].parts, sizeof(item.score_parts));
             fetching->items[i] = item;
         }
     }
@@ -80,9 +81,6 @@ static int check_query(const struct knowledge_query *query, struct err_info *ret
     if (!err && !(query->min_score >= 0 && query->min_score <= 1))
         err = err_set_field(reterr, ERR_INVALID, "min_score", "min_score must be 0 to 1, not %g",
                             query->min_score);
-    if (!err && query->mode == SEARCH_VECTOR)
-        err = err_set_field(reterr, ERR_UNSUPPORTED, "mode",
-                            "this build has no vector index: use mode \"hybrid\" or \"keyword\"");
     return err;
 }
 
@@ -103,6 +101,8 @@ int knowledge_search(struct memory *memory, const struct scope *scope, const str
     struct search_query asked = {.tenant = fetching.scope.tenant,
                                  .user = fetching.scope.user,
                                  .text = query->query,
+                                 .mode = query->mode,
+                                 .now_us = clock_wall_us(memory->clock),
                                  .source = query->source,
                                  .tags = query->tags,
                                  .n_tags = query->n_tags,

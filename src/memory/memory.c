@@ -4,9 +4,11 @@
  * write is durable in the store first; the index learns of it at the next search, from the store, so that the
  * two cannot disagree.
  */
+#include "core/json.h"
 #include "core/mem.h"
 #include "memory/key_cache.h"
 #include "memory/memory_priv.h"
+#include "text/embed.h"
 
 #include <sodium.h>
 
@@ -17,11 +19,35 @@ struct feeding {
     void *partition;
 };
 
+/* Under which names people keep who spoke, and in which conversation. */
+static const char *const speaker_members[] = {"speaker", "role", "author", NULL};
+static const char *const thread_members[] = {"session_id", "conversation_id", "thread_id", NULL};
+
+/* Metadata is the user's: what is not as we expect it says nothing, and is no error. */
+static struct json *parse_metadata(struct str text)
+{
+    struct json *root = NULL;
+    if (text.len)
+        (void)json_parse(text, MEMORY_MAX_JSON_DEPTH, &root, NULL);
+    return root;
+}
+
+static struct str first_text(const struct json *object, const char *const *names)
+{
+    for (; object && *names; names++) {
+        struct str text = json_text_of(json_member(object, *names));
+        if (text.len && text.len <= MEMORY_MAX_NAME_BYTES)
+            return text;
+    }
+    return (struct str){NULL, 0};
+}
+
 static int feed_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
 {
     struct feeding *feeding = arg;
     struct arena arena; /* of the row's tags */
     struct str *tags = NULL;
+    struct json *metadata = NULL;
     struct search_doc doc = {.row = memory_int_of(columns[0]), .is_deleted = memory_int_of(columns[1]) != 0};
     (void)n_columns;
     arena_init(&arena, 2 * MEMORY_MAX_METADATA_BYTES);
@@ -35,12 +61,16 @@ static int feed_row(const struct value *columns, size_t n_columns, void *arg, st
     doc.source = columns[3].text;
     doc.created_us = memory_int_of(columns[5]);
     doc.importance = memory_real_of(columns[6]);
+    metadata = parse_metadata(columns[8].text);
+    doc.speaker = first_text(metadata, speaker_members);
+    doc.thread = first_text(metadata, thread_members);
     err = feeding->put(feeding->partition, &doc);
     if (err)
         (void)err_set(reterr, err, "the index could not take a row in");
     else
         feeding->until = memory_int_of(columns[7]);
 done:
+    json_free(metadata);
     arena_done(&arena);
     return err;
 }
@@ -50,11 +80,11 @@ static int load_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
     struct feeding *feeding = arg;
     struct value params[] = {value_text(feeding->tenant), value_text(feeding->user),
                              value_int(feeding->until)};
-    return store_query(
-        txn,
-        "SELECT row, is_deleted, content, source, tags, created_at, importance, change FROM knowledge "
-        "WHERE tenant = ?1 AND user_id = ?2 AND change > ?3 ORDER BY change, row",
-        params, 3, feed_row, feeding, reterr);
+    return store_query(txn,
+                       "SELECT row, is_deleted, content, source, tags, created_at, importance, change, "
+                       "metadata FROM knowledge "
+                       "WHERE tenant = ?1 AND user_id = ?2 AND change > ?3 ORDER BY change, row",
+                       params, 3, feed_row, feeding, reterr);
 }
 
 static int feed_load(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
@@ -74,7 +104,7 @@ static uint64_t feed_version(void *owner, struct str tenant, struct str user)
     return store_version(memory->store, tenant, user);
 }
 
-int memory_new(struct store *store, const struct clock *clock, size_t max_index_bytes,
+int memory_new(struct store *store, const struct clock *clock, const struct memory_options *options,
                struct memory **ret_memory, struct err_info *reterr)
 {
     if (sodium_init() < 0) /* may be called again and by several threads */
@@ -84,10 +114,16 @@ int memory_new(struct store *store, const struct clock *clock, size_t max_index_
         return err_set(reterr, ERR_NOMEM, "out of memory");
     memory->store = store;
     memory->clock = clock;
-    struct search_options options = {.max_bytes = max_index_bytes,
-                                     .language = "en",
-                                     .feed = {.load = feed_load, .version = feed_version, .owner = memory}};
-    int err = search_new(&options, &memory->search, reterr);
+    int err = embedder_builtin(&memory->words, reterr);
+    struct search_options search = {
+        .max_bytes = options ? options->max_index_bytes : 0,
+        .language = "en",
+        .feed = {.load = feed_load, .version = feed_version, .owner = memory},
+        .words = memory->words,
+        .embedder = options && options->embedder ? options->embedder : memory->words,
+    };
+    if (!err)
+        err = search_new(&search, &memory->search, reterr);
     if (!err)
         err = key_cache_new(&memory->keys, reterr);
     if (err) {
@@ -104,6 +140,7 @@ struct memory *memory_free(struct memory *memory)
         return NULL;
     key_cache_free(memory->keys);
     search_free(memory->search);
+    embedder_close(memory->words);
     return mem_free(memory);
 }
 

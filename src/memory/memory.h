@@ -30,7 +30,12 @@ struct scope {
 
 struct memory;
 
-int memory_new(struct store *store, const struct clock *clock, size_t max_index_bytes,
+struct memory_options {
+    size_t max_index_bytes;          /* as struct search_options has it; 0: its default */
+    const struct embedder *embedder; /* of searches; borrowed. NULL: the built-in one */
+};
+/* options may be NULL. */
+int memory_new(struct store *store, const struct clock *clock, const struct memory_options *options,
                struct memory **ret_memory, struct err_info *reterr);
 struct memory *memory_free(struct memory *memory);
 /* The index's numbers, for metrics. */
@@ -49,9 +54,10 @@ struct knowledge {
     struct str metadata; /* a JSON object as text; "" for none */
     int64_t created_us;  /* 0 when adding: now */
     int64_t updated_us;
-    double importance; /* 0..1; NaN when adding: 0.5 */
-    double score;      /* search results only */
-    struct str user;   /* whose it is */
+    double importance;                 /* 0..1; NaN when adding: 0.5 */
+    double score;                      /* search results only */
+    float score_parts[SEARCH_N_PARTS]; /* the same: see struct search_hit */
+    struct str user;                   /* whose it is */
 };
 
 /* One transaction: all or none. Each item may name its own user (empty: the scope's). ret_ids: n ids, in
@@ -68,10 +74,9 @@ struct knowledge_query {
     size_t n_tags;
     int64_t since_us, until_us; /* created in [since, until); INT64_MIN and INT64_MAX: no bound */
     double min_score;           /* 0..1 */
-    enum { SEARCH_HYBRID, SEARCH_KEYWORD, SEARCH_VECTOR } mode;
+    enum search_mode mode;
 };
-/* Best first; an empty query finds nothing. Hybrid asks every index there is (now: the keyword index), vector
- * is ERR_UNSUPPORTED while there is none. *ret_degraded (NULL when whole): a sentence that says what the
+/* Best first; an empty query finds nothing. *ret_degraded (NULL when whole): a sentence that says what the
  * answer lacks. */
 int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
                      struct arena *arena, struct knowledge **ret_items, size_t *ret_n,

@@ -20,6 +20,7 @@ struct key_cache;
 struct memory {
     struct store *store;
     const struct clock *clock;
+    struct embedder *words; /* the built-in one */
     struct search *search;
     struct key_cache *keys;
 };

@@ -91,8 +91,17 @@ int docs_add(struct docs *docs, const struct search_doc *doc, uint32_t *ret_doc)
     struct doc item = {.row = doc->row,
                        .created_us = doc->created_us,
                        .first_tag = docs->n_tags,
-                       .n_tags = (uint16_t)doc->n_tags};
+                       .speaker = INTERN_NONE,
+                       .n_tags = (uint16_t)doc->n_tags,
+                       .importance = (uint8_t)(doc->importance * UINT8_MAX + 0.5)};
+    struct str speaker = doc->speaker;
+    struct str told = cues_split_speaker(doc->text, &speaker);
+    item.cues = cues_of(told);
     err = intern_put(&docs->names, doc->source, &item.source);
+    if (!err)
+        err = intern_put(&docs->names, doc->thread, &item.thread);
+    if (!err && speaker.len)
+        err = intern_put(&docs->names, speaker, &item.speaker);
     for (size_t i = 0; i < doc->n_tags && !err; i++)
         err = intern_put(&docs->names, doc->tags[i], &docs->tags[docs->n_tags + i]);
     if (err)

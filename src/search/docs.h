@@ -7,6 +7,7 @@
 #ifndef PRECIS_SEARCH_DOCS_H
 #define PRECIS_SEARCH_DOCS_H
 
+#include "search/cues.h"
 #include "search/intern.h"
 #include "search/search.h"
 
@@ -18,8 +19,12 @@ struct doc {
     uint32_t source;    /* in names */
     uint32_t first_tag; /* in tags */
     uint32_t n_terms;   /* its length, as the keyword index counts it */
+    uint32_t speaker;   /* in names; INTERN_NONE: a note */
+    uint32_t thread;    /* in names */
     uint16_t n_tags;
     bool is_live;
+    uint8_t importance; /* 0..255 */
+    struct cues cues;
 };
 
 struct docs {

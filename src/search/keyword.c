@@ -21,8 +21,6 @@
 
 /* Of a query; a longer one is a document, and its beginning says what it is about. */
 #define MAX_READ_TERMS 1024
-/* That are looked up: the rarest, which decide the order. */
-#define MAX_QUERY_TERMS 64
 
 struct posting {
     uint32_t doc;
@@ -75,10 +73,11 @@ void scores_done(struct scores *scores)
     *scores = (struct scores){0};
 }
 
-void keyword_init(struct keyword *keyword)
+void keyword_init(struct keyword *keyword, const struct embedder *words)
 {
-    *keyword = (struct keyword){0};
+    *keyword = (struct keyword){.words = words};
     intern_init(&keyword->terms);
+    forward_init(&keyword->forward);
 }
 
 void keyword_done(struct keyword *keyword)
@@ -88,11 +87,13 @@ void keyword_done(struct keyword *keyword)
             mem_free(keyword->lists[i].many);
     keyword->lists = mem_free(keyword->lists);
     keyword->scratch = mem_free(keyword->scratch);
+    keyword->senses = mem_free(keyword->senses);
+    forward_done(&keyword->forward);
     intern_done(&keyword->terms);
 }
 
 /* The number of a term, with room for its list. */
-static int put_term(struct keyword *keyword, struct str term, uint32_t *ret_number)
+static int put_term(struct keyword *keyword, struct str term, struct str word, uint32_t *ret_number)
 {
     if (keyword->terms.n == keyword->cap_lists) {
         uint32_t cap = keyword->cap_lists + keyword->cap_lists / 2 + 16;
@@ -100,17 +101,25 @@ static int put_term(struct keyword *keyword, struct str term, uint32_t *ret_numb
         if (!lists)
             return ERR_NOMEM;
         keyword->lists = lists;
+        struct word_sense *senses = mem_realloc(keyword->senses, cap * sizeof(*senses));
+        if (!senses)
+            return ERR_NOMEM;
+        keyword->senses = senses;
         keyword->cap_lists = cap;
     }
     uint32_t n_before = keyword->terms.n;
     int err = intern_put(&keyword->terms, term, ret_number);
-    if (!err && keyword->terms.n > n_before)
+    if (!err && keyword->terms.n > n_before) {
         keyword->lists[*ret_number] = (struct posting_list){0};
+        keyword->senses[*ret_number] =
+            keyword->words ? word_sense_of(keyword->words, word) : (struct word_sense){.scale = 0};
+    }
     return err;
 }
 
 struct collecting {
     struct keyword *keyword;
+    const struct analyzer *analyzer;
     size_t n;
 };
 
@@ -127,7 +136,7 @@ static int collect_term(struct str term, uint32_t position, void *arg)
         keyword->scratch = scratch;
         keyword->cap_scratch = cap;
     }
-    int err = put_term(keyword, term, &keyword->scratch[collecting->n]);
+    int err = put_term(keyword, term, analyzer_word(collecting->analyzer), &keyword->scratch[collecting->n]);
     if (!err)
         collecting->n++;
     return err;
@@ -167,11 +176,13 @@ static int add_posting(struct keyword *keyword, uint32_t term, uint32_t doc, uin
 int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str text, uint32_t doc,
                 uint32_t *ret_n_terms)
 {
-    struct collecting collecting = {keyword, 0};
+    struct collecting collecting = {keyword, analyzer, 0};
     int err = analyzer_run(analyzer, text, collect_term, &collecting);
     uint16_t length = collecting.n < UINT16_MAX ? (uint16_t)collecting.n : UINT16_MAX;
     for (size_t i = 0; i < collecting.n && !err; i++)
         err = add_posting(keyword, keyword->scratch[i], doc, length);
+    if (!err)
+        err = forward_add(&keyword->forward, doc, keyword->scratch, collecting.n);
     if (!err)
         *ret_n_terms = length;
     return err;
@@ -179,57 +190,59 @@ int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str t
 
 /* ---- asking ---- */
 
-struct query_term {
-    uint32_t term;
-    uint32_t n_live;  /* documents that hold it */
-    uint32_t n_asked; /* times it stands in the query */
+struct reading {
+    struct keyword *keyword;
+    const struct analyzer *analyzer;
+    struct arena *arena;
+    struct keyword_term *terms;
+    size_t n, cap;
 };
 
-struct query_terms {
-    const struct keyword *keyword;
-    struct query_term items[MAX_READ_TERMS];
-    size_t n;
-    size_t n_read;
-    size_t n_unknown;
-};
-
-static int read_query_term(struct str term, uint32_t position, void *arg)
+static int read_term(struct str term, uint32_t position, void *arg)
 {
-    struct query_terms *terms = arg;
+    struct reading *reading = arg;
     (void)position;
-    uint32_t number = intern_find(&terms->keyword->terms, term);
-    if (number == INTERN_NONE)
-        terms->n_unknown++;
-    else
-        terms->items[terms->n++] = (struct query_term){.term = number, .n_asked = 1};
-    return ++terms->n_read == MAX_READ_TERMS;
+    reading->terms =
+        arena_grow(reading->arena, reading->terms, reading->n, &reading->cap, sizeof(*reading->terms));
+    if (!reading->terms)
+        return arena_error(reading->arena);
+    struct keyword *keyword = reading->keyword;
+    struct keyword_term *read = &reading->terms[reading->n];
+    *read = (struct keyword_term){.term = intern_find(&keyword->terms, term), .n_asked = 1};
+    if (keyword->words)
+        read->sense = word_sense_of(keyword->words, analyzer_word(reading->analyzer));
+    return ++reading->n == MAX_READ_TERMS;
 }
 
 static int compare_numbers(const void *a, const void *b)
 {
-    const struct query_term *left = a, *right = b;
+    const struct keyword_term *left = a, *right = b;
     return (left->term > right->term) - (left->term < right->term);
 }
 
 static int compare_rarity(const void *a, const void *b)
 {
-    const struct query_term *left = a, *right = b;
+    const struct keyword_term *left = a, *right = b;
+    if ((left->n_live == 0) != (right->n_live == 0))
+        return left->n_live ? -1 : 1;
     if (left->n_live != right->n_live)
         return left->n_live < right->n_live ? -1 : 1;
     return compare_numbers(a, b);
 }
 
-static void merge_repeated(struct query_terms *terms)
+/* Known terms once each; the unknown stay as they are: they cannot be told apart. */
+static void merge_repeated(struct reading *reading)
 {
     size_t n = 0;
-    qsort(terms->items, terms->n, sizeof(*terms->items), compare_numbers);
-    for (size_t i = 0; i < terms->n; i++) {
-        if (n && terms->items[n - 1].term == terms->items[i].term)
-            terms->items[n - 1].n_asked++;
+    qsort(reading->terms, reading->n, sizeof(*reading->terms), compare_numbers);
+    for (size_t i = 0; i < reading->n; i++) {
+        const struct keyword_term *term = &reading->terms[i];
+        if (n && term->term != INTERN_NONE && reading->terms[n - 1].term == term->term)
+            reading->terms[n - 1].n_asked++;
         else
-            terms->items[n++] = terms->items[i];
+            reading->terms[n++] = *term;
     }
-    terms->n = n;
+    reading->n = n;
 }
 
 static uint32_t count_live(struct posting_list *list, const struct docs *docs)
@@ -243,38 +256,42 @@ static uint32_t count_live(struct posting_list *list, const struct docs *docs)
     return n;
 }
 
-/* Each known term once, the rarest first and no more than are looked up. A term that only dead documents have
- * is unknown. */
-static void choose_terms(struct query_terms *terms, const struct docs *docs)
+static float idf(uint32_t n_docs, uint32_t n_with_term)
 {
-    merge_repeated(terms);
-    size_t n = 0;
-    for (size_t i = 0; i < terms->n; i++) {
-        struct query_term term = terms->items[i];
-        term.n_live = count_live(&terms->keyword->lists[term.term], docs);
-        if (term.n_live)
-            terms->items[n++] = term;
-        else
-            terms->n_unknown += term.n_asked;
+    if (!n_with_term)
+        n_with_term = 1;
+    return n_docs ? (float)log1p((n_docs - n_with_term + 0.5) / (n_with_term + 0.5)) : 0;
+}
+
+int keyword_read(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer, struct str text,
+                 struct arena *arena, struct keyword_query *ret_query)
+{
+    struct reading reading = {.keyword = keyword, .analyzer = analyzer, .arena = arena};
+    int err = analyzer_run(analyzer, text, read_term, &reading);
+    if (err < 0)
+        return err; /* positive: enough was read */
+    if (reading.n > 1)
+        merge_repeated(&reading);
+    for (size_t i = 0; i < reading.n; i++) {
+        struct keyword_term *term = &reading.terms[i];
+        if (term->term != INTERN_NONE)
+            term->n_live = count_live(&keyword->lists[term->term], docs);
+        if (!term->n_live)
+            term->term = INTERN_NONE;
+        term->idf = idf(docs->n_live, term->n_live);
     }
-    terms->n = n;
-    qsort(terms->items, terms->n, sizeof(*terms->items), compare_rarity);
-    if (terms->n > MAX_QUERY_TERMS)
-        terms->n = MAX_QUERY_TERMS;
+    if (reading.n > 1)
+        qsort(reading.terms, reading.n, sizeof(*reading.terms), compare_rarity);
+    *ret_query =
+        (struct keyword_query){reading.terms, reading.n < KEYWORD_MAX_TERMS ? reading.n : KEYWORD_MAX_TERMS};
+    return 0;
 }
 
-static double idf(uint32_t n_docs, uint32_t n_with_term)
+float keyword_best(const struct keyword_query *query)
 {
-    return log1p((n_docs - n_with_term + 0.5) / (n_with_term + 0.5));
-}
-
-/* What a document with every term without end would score. A term that nobody has weighs like the rarest
- * there can be. */
-static double best_possible(const struct query_terms *terms, uint32_t n_docs)
-{
-    double sum = (double)terms->n_unknown * idf(n_docs, 1);
-    for (size_t i = 0; i < terms->n; i++)
-        sum += terms->items[i].n_asked * idf(n_docs, terms->items[i].n_live);
+    float sum = 0;
+    for (size_t i = 0; i < query->n; i++)
+        sum += (float)query->terms[i].n_asked * query->terms[i].idf;
     return sum;
 }
 
@@ -292,24 +309,17 @@ static void add_scores(struct posting_list *list, float weight, float mean_lengt
     }
 }
 
-int keyword_score(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer,
-                  struct str query, struct scores *scores)
+void keyword_score(struct keyword *keyword, const struct docs *docs, const struct keyword_query *query,
+                   struct scores *scores)
 {
-    if (!docs->n_live)
-        return 0;
-    struct query_terms terms = {.keyword = keyword};
-    int err = analyzer_run(analyzer, query, read_query_term, &terms);
-    if (err < 0)
-        return err; /* positive: enough was read */
-    choose_terms(&terms, docs);
-    double best = best_possible(&terms, docs->n_live);
-    float mean_length = (float)((double)docs->n_live_terms / docs->n_live);
-    for (size_t i = 0; i < terms.n; i++) {
-        const struct query_term *term = &terms.items[i];
-        double weight = term->n_asked * idf(docs->n_live, term->n_live) / best;
-        add_scores(&keyword->lists[term->term], (float)weight, mean_length, scores);
+    float best = keyword_best(query);
+    float mean_length = docs->n_live ? (float)((double)docs->n_live_terms / docs->n_live) : 1;
+    for (size_t i = 0; i < query->n; i++) {
+        const struct keyword_term *term = &query->terms[i];
+        if (term->term != INTERN_NONE)
+            add_scores(&keyword->lists[term->term], (float)term->n_asked * term->idf / best, mean_length,
+                       scores);
     }
-    return 0;
 }
 
 /* ---- compaction ---- */
@@ -341,21 +351,24 @@ int keyword_compact(struct keyword *keyword, const uint32_t *map)
 {
     struct intern terms;
     intern_init(&terms);
-    for (uint32_t i = 0; i < keyword->terms.n; i++) {
-        uint32_t number;
-        int err = 0;
+    uint32_t *term_map = mem_alloc((keyword->terms.n + 1) * sizeof(*term_map));
+    int err = term_map ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; i < keyword->terms.n && !err; i++) {
+        term_map[i] = INTERN_NONE;
         if (list_lives(&keyword->lists[i], map))
-            err = intern_put(&terms, intern_get(&keyword->terms, i), &number);
-        if (err) {
-            intern_done(&terms);
-            return err;
-        }
+            err = intern_put(&terms, intern_get(&keyword->terms, i), &term_map[i]);
+    }
+    if (err) {
+        intern_done(&terms);
+        mem_free(term_map);
+        return err;
     }
     uint32_t n = 0; /* new numbers rise with the old ones */
     for (uint32_t i = 0; i < keyword->terms.n; i++) {
         struct posting_list list = keyword->lists[i];
         list_compact(&list, map);
         if (list.n) {
+            keyword->senses[n] = keyword->senses[i];
             keyword->lists[n++] = list;
         } else if (list.cap) {
             keyword->postings_bytes -= list.cap * sizeof(struct posting);
@@ -364,11 +377,14 @@ int keyword_compact(struct keyword *keyword, const uint32_t *map)
     }
     intern_done(&keyword->terms);
     keyword->terms = terms;
+    forward_compact(&keyword->forward, map, term_map);
+    mem_free(term_map);
     return 0;
 }
 
 size_t keyword_size_bytes(const struct keyword *keyword)
 {
-    return intern_size_bytes(&keyword->terms) + keyword->cap_lists * sizeof(struct posting_list) +
+    return intern_size_bytes(&keyword->terms) + forward_size_bytes(&keyword->forward) +
+           keyword->cap_lists * (sizeof(struct posting_list) + sizeof(struct word_sense)) +
            keyword->postings_bytes + keyword->cap_scratch * sizeof(*keyword->scratch);
 }

@@ -7,7 +7,9 @@
 #define PRECIS_SEARCH_KEYWORD_H
 
 #include "search/docs.h"
+#include "search/forward.h"
 #include "text/analyze.h"
+#include "text/words.h"
 
 /* How soon repetitions of a term stop to count, and how much a long document is held back. Remembered things
  * are short: a longer one mostly says more, so length weighs less than the customary 0.75. On turns of
@@ -25,6 +27,9 @@ struct keyword {
     size_t postings_bytes; /* on the heap, beside the lists */
     uint32_t *scratch;     /* the terms of the document being added */
     size_t cap_scratch;
+    struct forward forward;
+    const struct embedder *words; /* NULL: senses are not kept */
+    struct word_sense *senses;    /* one a term: of the first word it came from */
 };
 
 /* Scores of one query: one float a document, and which of them are not zero. Between queries all are zero. */
@@ -37,16 +42,38 @@ int scores_reserve(struct scores *scores, uint32_t n_docs);
 void scores_clear(struct scores *scores);
 void scores_done(struct scores *scores);
 
-void keyword_init(struct keyword *keyword);
+/* words as struct search_options has it, or NULL. */
+void keyword_init(struct keyword *keyword, const struct embedder *words);
 void keyword_done(struct keyword *keyword);
 /* Indexes the text under a document number higher than any before. On an error some of its postings may
  * stand: the caller lets the number die. */
 int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str text, uint32_t doc,
                 uint32_t *ret_n_terms);
+
+/* A term of a query. */
+struct keyword_term {
+    uint32_t term;    /* INTERN_NONE: no living document has it */
+    uint32_t n_live;  /* documents that hold it */
+    uint32_t n_asked; /* times it stands in the query */
+    float idf;        /* one that nobody has weighs like the rarest there can be */
+    struct word_sense sense;
+};
+
+/* At most KEYWORD_MAX_TERMS, the rarest first, those that nobody has last. */
+#define KEYWORD_MAX_TERMS 64
+struct keyword_query {
+    struct keyword_term *terms;
+    size_t n;
+};
+/* Reads a query's terms; they live in the arena. */
+int keyword_read(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer, struct str text,
+                 struct arena *arena, struct keyword_query *ret_query);
+/* What a document with every term without end would score: the sum of idf over what is asked. */
+float keyword_best(const struct keyword_query *query);
 /* Puts into scores (reserved for docs->n) what each document's match with the query is worth: 0..1, the share
- * of what a document full of every query term would get. Dead documents may be among them. */
-int keyword_score(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer,
-                  struct str query, struct scores *scores);
+ * of keyword_best. Dead documents may be among them. */
+void keyword_score(struct keyword *keyword, const struct docs *docs, const struct keyword_query *query,
+                   struct scores *scores);
 /* Renumbers by map (see docs_plan_compaction), drops the dead and the terms only they had. On an error
  * nothing has changed. */
 int keyword_compact(struct keyword *keyword, const uint32_t *map);

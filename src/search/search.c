@@ -11,11 +11,15 @@
 #include "core/mem.h"
 
 #define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
-/* Each remembers 100 KB of stems: one a running search, not one a partition. */
-#define MAX_IDLE_ANALYZERS 16
+/* Each remembers 100 KB of stems, and scores of the largest partition it has met: one a running search, not
+ * one a partition. */
+#define MAX_IDLE_SEARCHERS 16
+/* Of one search: a limit of 1,000 needs some megabytes. */
+#define MAX_SCRATCH_BYTES ((size_t)256 * 1024 * 1024)
 
 struct search {
     struct search_feed feed;
+    struct models models;
     size_t max_bytes;
     char *language;
 
@@ -23,9 +27,19 @@ struct search {
     struct map partitions;
     struct partition *newest, *oldest;
     struct search_stats stats; /* n_partitions is the map's */
-    struct analyzer *idle[MAX_IDLE_ANALYZERS];
+    struct searcher *idle[MAX_IDLE_SEARCHERS];
     size_t n_idle;
 };
+
+static struct searcher *searcher_free(struct searcher *searcher)
+{
+    if (!searcher)
+        return NULL;
+    analyzer_free(searcher->analyzer);
+    scores_done(&searcher->scores);
+    arena_done(&searcher->scratch);
+    return mem_free(searcher);
+}
 
 int search_new(const struct search_options *options, struct search **ret_search, struct err_info *reterr)
 {
@@ -35,6 +49,7 @@ int search_new(const struct search_options *options, struct search **ret_search,
     (void)pthread_mutex_init(&search->lock, NULL); /* cannot fail with default attributes */
     map_init(&search->partitions);
     search->feed = options->feed;
+    search->models = (struct models){options->words, options->embedder};
     search->max_bytes = options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;
     search->language = mem_strdup(options->language ? options->language : "en");
     if (!search->language) {
@@ -56,7 +71,7 @@ struct search *search_free(struct search *search)
     }
     map_done(&search->partitions);
     while (search->n_idle)
-        analyzer_free(search->idle[--search->n_idle]);
+        searcher_free(search->idle[--search->n_idle]);
     (void)pthread_mutex_destroy(&search->lock);
     mem_free(search->language);
     return mem_free(search);
@@ -91,7 +106,7 @@ static int make_key(struct str tenant, struct str user, struct buf *buf)
 static int add_partition(struct search *search, struct buf *key, struct partition **ret_partition,
                          struct err_info *reterr)
 {
-    struct partition *partition = partition_new();
+    struct partition *partition = partition_new(&search->models);
     int err = partition ? map_put(&search->partitions, buf_str(key), partition, NULL) : ERR_NOMEM;
     if (err) {
         partition_free(partition);
@@ -167,45 +182,74 @@ static void release(struct search *search, struct partition *partition, size_t b
     pthread_mutex_unlock(&search->lock);
 }
 
-static int borrow_analyzer(struct search *search, struct analyzer **ret_analyzer, struct err_info *reterr)
+static int borrow_searcher(struct search *search, struct searcher **ret_searcher, struct err_info *reterr)
 {
-    struct analyzer *analyzer = NULL;
+    struct searcher *searcher = NULL;
     pthread_mutex_lock(&search->lock);
     if (search->n_idle)
-        analyzer = search->idle[--search->n_idle];
+        searcher = search->idle[--search->n_idle];
     pthread_mutex_unlock(&search->lock);
-    if (!analyzer)
-        return analyzer_new(search->language, ret_analyzer, reterr);
-    *ret_analyzer = analyzer;
+    if (!searcher) {
+        searcher = mem_calloc(1, sizeof(*searcher));
+        if (searcher)
+            arena_init(&searcher->scratch, MAX_SCRATCH_BYTES);
+        int err = searcher ? analyzer_new(search->language, &searcher->analyzer, reterr)
+                           : err_set(reterr, ERR_NOMEM, "out of memory for a search");
+        if (err) {
+            searcher_free(searcher);
+            return err;
+        }
+    }
+    *ret_searcher = searcher;
     return 0;
 }
 
-static void give_back_analyzer(struct search *search, struct analyzer *analyzer)
+static void give_back_searcher(struct search *search, struct searcher *searcher)
 {
+    arena_reset(&searcher->scratch);
     pthread_mutex_lock(&search->lock);
-    if (search->n_idle < MAX_IDLE_ANALYZERS) {
-        search->idle[search->n_idle++] = analyzer;
-        analyzer = NULL;
+    if (search->n_idle < MAX_IDLE_SEARCHERS) {
+        search->idle[search->n_idle++] = searcher;
+        searcher = NULL;
     }
     pthread_mutex_unlock(&search->lock);
-    analyzer_free(analyzer);
+    searcher_free(searcher);
 }
 
 /* ---- outside it ---- */
 
-/* The search proper, with partition and analyzer at hand. */
-static int run(struct search *search, struct partition *partition, struct analyzer *analyzer,
+/* Brings the partition up to date where it is not; whether it did. */
+static int refresh(struct search *search, struct partition *partition, struct searcher *searcher,
+                   const struct search_query *query, bool *ret_did_load, struct err_info *reterr)
+{
+    int err = 0;
+    *ret_did_load = false;
+    pthread_rwlock_rdlock(&partition->lock);
+    bool is_current = partition_is_current(partition, &search->feed, query->tenant, query->user);
+    pthread_rwlock_unlock(&partition->lock);
+    if (is_current)
+        return 0;
+    pthread_rwlock_wrlock(&partition->lock);
+    if (!partition_is_current(partition, &search->feed, query->tenant, query->user)) {
+        err = partition_refresh(partition, searcher->analyzer, &search->feed, query->tenant, query->user,
+                                reterr);
+        *ret_did_load = !err;
+    }
+    pthread_rwlock_unlock(&partition->lock);
+    return err;
+}
+
+/* The search proper, with partition and searcher at hand. */
+static int run(struct search *search, struct partition *partition, struct searcher *searcher,
                const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
                size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
 {
-    bool did_load = false;
-    pthread_mutex_lock(&partition->lock);
-    int err =
-        partition_refresh(partition, analyzer, &search->feed, query->tenant, query->user, &did_load, reterr);
-    *ret_degraded = err < 0;
-    err = partition_find(partition, analyzer, query, arena, ret_hits, ret_n);
+    bool did_load;
+    *ret_degraded = refresh(search, partition, searcher, query, &did_load, reterr) < 0;
+    pthread_rwlock_rdlock(&partition->lock);
+    int err = partition_find(partition, searcher, query, arena, ret_hits, ret_n);
     size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
-    pthread_mutex_unlock(&partition->lock);
+    pthread_rwlock_unlock(&partition->lock);
     release(search, partition, bytes, n_docs, did_load);
     if (err)
         return err_set(reterr, err, "out of memory for a search");
@@ -215,15 +259,15 @@ static int run(struct search *search, struct partition *partition, struct analyz
 int search_run(struct search *search, const struct search_query *query, struct arena *arena,
                struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
 {
-    struct analyzer *analyzer;
+    struct searcher *searcher;
     struct partition *partition = NULL;
-    int err = borrow_analyzer(search, &analyzer, reterr);
+    int err = borrow_searcher(search, &searcher, reterr);
     if (err)
         return err;
     err = acquire(search, query->tenant, query->user, &partition, reterr);
     if (!err)
-        err = run(search, partition, analyzer, query, arena, ret_hits, ret_n, ret_degraded, reterr);
-    give_back_analyzer(search, analyzer);
+        err = run(search, partition, searcher, query, arena, ret_hits, ret_n, ret_degraded, reterr);
+    give_back_searcher(search, searcher);
     return err;
 }
 

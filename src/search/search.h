@@ -22,6 +22,10 @@ struct search_doc {
     size_t n_tags;
     int64_t created_us;
     double importance; /* 0..1, 0.5 when nothing is known */
+    /* Who says it: "user", "Ann". Empty: taken from a text that begins "Ann: "; a text without a speaker is a
+     * note and has no neighbours. */
+    struct str speaker;
+    struct str thread; /* the conversation it is part of; may be empty */
 };
 
 /* Calls put for every row of the partition that changed after change number `since`, in order of change, and
@@ -35,10 +39,14 @@ struct search_feed {
     void *owner;
 };
 
+struct embedder;
+
 struct search_options {
     size_t max_bytes; /* over it the least recently searched partitions are dropped; 0 means 512 MiB */
     const char *language;
     struct search_feed feed;
+    const struct embedder *words;    /* the built-in one: how near words are to each other. Borrowed */
+    const struct embedder *embedder; /* what makes vectors of texts and queries. Borrowed */
 };
 
 struct search;
@@ -46,9 +54,17 @@ struct search;
 int search_new(const struct search_options *options, struct search **ret_search, struct err_info *reterr);
 struct search *search_free(struct search *search);
 
+enum search_mode {
+    SEARCH_HYBRID,  /* words, meaning and what stands around, weighed together */
+    SEARCH_KEYWORD, /* BM25 alone */
+    SEARCH_VECTOR   /* cosine alone */
+};
+
 struct search_query {
     struct str tenant, user;
     struct str text;
+    enum search_mode mode;
+    int64_t now_us;         /* what "yesterday" in the text is reckoned from */
     struct str source;      /* only rows of this source; empty: any */
     const struct str *tags; /* only rows with all of these */
     size_t n_tags;
@@ -57,11 +73,26 @@ struct search_query {
     size_t limit;
 };
 
+/* What a score is made of. */
+enum search_part {
+    SEARCH_PART_KEYWORD, /* words of the query in the item, alone and with its neighbours' */
+    SEARCH_PART_CONTEXT, /* in the conversation around it */
+    SEARCH_PART_VECTOR,  /* nearness of the item's meaning */
+    SEARCH_PART_WORDS,   /* of each word of the query, to the nearest of the item */
+    SEARCH_PART_SPEAKER, /* said by the one who is asked about */
+    SEARCH_PART_TIME,    /* dates: asked for, or asked about */
+    SEARCH_PART_FORM,    /* its length, whether it asks or tells, names and numbers */
+    SEARCH_PART_PRIOR,   /* importance and age */
+    SEARCH_N_PARTS
+};
+const char *search_part_name(enum search_part part);
+
 struct search_hit {
     int64_t row;
-    /* 0..1: share of what a perfect match of the query would score; comparable within a query */
+    /* 0..1, comparable within a query. Hybrid: an estimate of how likely the item is wanted; keyword: the
+     * share of what a perfect match would score; vector: the cosine, 0 where it is negative. */
     double score;
-    double keyword; /* the part the keyword index gave (more parts come with more indexes) */
+    float parts[SEARCH_N_PARTS]; /* hybrid: what each adds to the score's logit; else only its own is not 0 */
 };
 
 /* Best first, ties by newest, then by row. Hits live in the arena. An empty query text finds nothing.

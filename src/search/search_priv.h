@@ -7,8 +7,17 @@
 #define PRECIS_SEARCH_SEARCH_PRIV_H
 
 #include "search/keyword.h"
+#include "search/order.h"
+#include "search/question.h"
+#include "search/vector.h"
 
 #include <pthread.h>
+
+/* As struct search_options has them. */
+struct models {
+    const struct embedder *words;    /* NULL: words are only equal or different */
+    const struct embedder *embedder; /* NULL: there are no vectors */
+};
 
 struct partition {
     /* Under the table's lock. */
@@ -18,23 +27,38 @@ struct partition {
     unsigned n_users;                /* searches under way: it must not be freed */
     size_t counted_bytes, counted_docs;
 
-    pthread_mutex_t lock; /* over all that follows */
+    const struct models *models;
+    pthread_rwlock_t lock; /* over all that follows */
     struct docs docs;
     struct keyword keyword;
-    struct scores scores;
+    struct order order;
+    struct vector_index vector;
+    struct speakers speakers;
     bool is_loaded;
     uint64_t version; /* of the feed, as it was before the last load */
     int64_t until;    /* the last change taken in */
 };
 
-struct partition *partition_new(void); /* NULL when out of memory */
+struct partition *partition_new(const struct models *models); /* NULL when out of memory */
 struct partition *partition_free(struct partition *partition);
-/* Takes in what changed since the last time. *ret_did_load: the feed was asked. After an error the old state
- * stands, some changes perhaps taken in, and the next call asks again. */
+/* Nothing has changed since the last refresh. */
+bool partition_is_current(const struct partition *partition, const struct search_feed *feed,
+                          struct str tenant, struct str user);
+/* Takes in what changed since the last time. After an error the old state stands, some changes perhaps taken
+ * in, and the next call asks again. */
 int partition_refresh(struct partition *partition, struct analyzer *analyzer, const struct search_feed *feed,
-                      struct str tenant, struct str user, bool *ret_did_load, struct err_info *reterr);
-int partition_find(struct partition *partition, struct analyzer *analyzer, const struct search_query *query,
-                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n);
+                      struct str tenant, struct str user, struct err_info *reterr);
 size_t partition_size_bytes(const struct partition *partition);
+
+/* What a search needs besides its partition, used by one at a time. */
+struct searcher {
+    struct analyzer *analyzer;
+    struct scores scores;
+    struct arena scratch; /* emptied by each search; hits do not live here */
+};
+
+/* Changes nothing in the partition; others may ask it at the same time. */
+int partition_find(struct partition *partition, struct searcher *searcher, const struct search_query *query,
+                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n);
 
 #endif

@@ -32,6 +32,7 @@ struct memo {
 struct analyzer {
     struct sb_stemmer *stemmer; /* NULL: this language has none */
     bool has_stop_words;
+    struct str word; /* that the term now given was made from */
     struct memo memo[MEMO_SLOTS];
 };
 
@@ -168,22 +169,33 @@ static int look_up_stem(struct analyzer *analyzer, struct str word, struct str *
     return 0;
 }
 
+struct str analyzer_word(const struct analyzer *analyzer)
+{
+    return analyzer->word;
+}
+
+static int emit_made(struct run *run, struct str term, struct str word)
+{
+    run->analyzer->word = word;
+    return term.len ? run->on_term(term, run->position, run->arg) : 0;
+}
+
 static int emit(struct run *run, struct str term)
 {
-    return term.len ? run->on_term(term, run->position, run->arg) : 0;
+    return emit_made(run, term, term);
 }
 
 /* A word or a piece of one: folded, cut at FOLD_MAX_BYTES, stemmed unless it has a digit. */
 static int emit_word(struct run *run, struct str word)
 {
     char folded[FOLD_MAX_BYTES];
-    struct str term = {folded, chars_fold_text(utf8_prefix(word, FOLD_MAX_BYTES), folded)};
+    struct str whole = {folded, chars_fold_text(utf8_prefix(word, FOLD_MAX_BYTES), folded)}, term = whole;
     if (term.len && !has_digit(term)) {
         int err = look_up_stem(run->analyzer, term, &term);
         if (err)
             return err;
     }
-    return emit(run, term);
+    return emit_made(run, term, whole);
 }
 
 /* Moves past letters of one case, or digits, and the marks on them. */

@@ -20,6 +20,8 @@ struct analyzer *analyzer_free(struct analyzer *analyzer);
 /* term is borrowed for the call; position counts words from 0 (parts of an identifier share their word's).
  * Non-zero stops. */
 typedef int (*analyzer_term_fn)(struct str term, uint32_t position, void *arg);
+/* While on_term runs: the word that the term was made from, folded but whole. */
+struct str analyzer_word(const struct analyzer *analyzer);
 /* 0, the callback's non-zero value, or ERR_NOMEM. Malformed bytes separate words. */
 int analyzer_run(struct analyzer *analyzer, struct str text, analyzer_term_fn on_term, void *arg);
 

@@ -223,7 +223,7 @@ static void world_init(struct world *world, struct str blocks)
     const char *url = arena_printf(&world->arena, "sqlite:%s/precis.db", world->folder).ptr;
     struct store_options store = {.url = url, .may_create = true, .clock = &world->clock.base};
     must(store_open(&store, &world->store, &err), &err);
-    must(memory_new(world->store, &world->clock.base, 0, &world->memory, &err), &err);
+    must(memory_new(world->store, &world->clock.base, NULL, &world->memory, &err), &err);
     must(workers_new("golden", 2, 64, &world->workers, &err), &err);
     world->env = (struct source_env){world->memory, world->workers, &world->clock.base};
     for (struct block block; next_block(&blocks, &block);)

@@ -312,7 +312,7 @@ def items_name_their_place(tester, api):
                 tester.expect("POST", "/memory/add", (422,), f"items[1].{name}", body)
     tester.expect("POST", "/memory/add", (422,), "items[1].nonsense",
                   b'{"items": [{"content": "fine"}, {"content": "x", "nonsense": 1}]}')
-    answer = tester.send("GET", "/memory/search?query=fine")
+    answer = tester.send("GET", "/memory/search?mode=keyword&query=fine")
     if json.loads(answer.body)["results"]:
         tester.fail("items", "a refused list left something behind")
 

@@ -158,7 +158,7 @@ static void world_open(struct world *world)
     snprintf(store_url, sizeof(store_url), "sqlite:%s/precis.db", world->folder);
     struct store_options store_options = {.url = store_url, .may_create = true, .clock = &clock_system};
     must(store_open(&store_options, &world->store, &info), &info, "store_open");
-    must(memory_new(world->store, &clock_system, 0, &world->memory, &info), &info, "memory_new");
+    must(memory_new(world->store, &clock_system, NULL, &world->memory, &info), &info, "memory_new");
     must(workers_new("fetch", 2, 64, &world->workers, &info), &info, "workers_new");
     fill_memory(world, &info);
     snprintf(path, sizeof(path), "%s/main.db", world->folder);

@@ -239,7 +239,7 @@ static void write_of_the_user_makes_his_answers_old_at_once(void **state)
     struct store_options store_options = {.url = url, .may_create = true, .clock = &clock_system};
     if (store_open(&store_options, &store, &err) != 0)
         fail_msg("%s", err.message);
-    assert_int_equal(memory_new(store, &clock_system, 0, &env.memory, &err), 0);
+    assert_int_equal(memory_new(store, &clock_system, NULL, &env.memory, &err), 0);
     struct build_options options = {
         .env = &env, .max_cache_bytes = 8 << 20, .max_cache_entries = 100, .cache_ttl_us = -1};
     fixture_init_with(&fixture, plain, &options, false);

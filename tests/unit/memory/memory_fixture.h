@@ -51,7 +51,8 @@ static inline int fixture_setup(void **state)
     clock_manual_init(&fixture->clock, START_US, 0);
     arena_init(&fixture->arena, 64 * 1024 * 1024);
     fixture->store = fixture_open_store(fixture);
-    assert_int_equal(memory_new(fixture->store, &fixture->clock.base, 0, &fixture->memory, &fixture->err), 0);
+    assert_int_equal(memory_new(fixture->store, &fixture->clock.base, NULL, &fixture->memory, &fixture->err),
+                     0);
     *state = fixture;
     return 0;
 }
@@ -117,7 +118,9 @@ static inline struct found find_with(struct fixture *fixture, struct memory *mem
 
 static inline struct found find(struct fixture *fixture, struct scope scope, const char *text)
 {
-    return find_with(fixture, fixture->memory, scope, query_of(text));
+    struct knowledge_query query = query_of(text);
+    query.mode = SEARCH_KEYWORD; /* a word is there or it is not */
+    return find_with(fixture, fixture->memory, scope, query);
 }
 
 static inline bool has_id(struct found found, struct str id)

@@ -35,7 +35,7 @@ static void write_through_a_second_handle_is_seen(void **state)
     struct memory *other = NULL;
     struct knowledge item = item_of("a penguin from elsewhere");
     struct str id;
-    assert_int_equal(memory_new(other_store, &f->clock.base, 0, &other, &f->err), 0);
+    assert_int_equal(memory_new(other_store, &f->clock.base, NULL, &other, &f->err), 0);
     assert_int_equal(find(f, scope, "penguin").n, 0);
     assert_int_equal(knowledge_add(other, &scope, &item, 1, &f->arena, &id, &f->err), 0);
     assert_true(has_id(find(f, scope, "penguin"), id));
@@ -206,11 +206,6 @@ static void bad_query_is_refused_by_name(void **state)
     assert_int_equal(knowledge_search(f->memory, &scope, &query, &f->arena, &items, &n, &degraded, &f->err),
                      ERR_INVALID);
     assert_string_equal(f->err.field, "query");
-    query = query_of("penguin");
-    query.mode = SEARCH_VECTOR;
-    assert_int_equal(knowledge_search(f->memory, &scope, &query, &f->arena, &items, &n, &degraded, &f->err),
-                     ERR_UNSUPPORTED);
-    assert_string_equal(f->err.field, "mode");
 }
 
 static void a_small_index_answers_as_a_large_one(void **state)
@@ -219,7 +214,9 @@ static void a_small_index_answers_as_a_large_one(void **state)
     struct memory *small = NULL;
     struct search_stats stats;
     char user[8];
-    assert_int_equal(memory_new(f->store, &f->clock.base, 1, &small, &f->err), 0);
+    assert_int_equal(
+        memory_new(f->store, &f->clock.base, &(struct memory_options){.max_index_bytes = 1}, &small, &f->err),
+        0);
     for (int i = 0; i < 10; i++) {
         (void)snprintf(user, sizeof(user), "u%d", i);
         add(f, scope_of("acme", user), "penguin");

@@ -85,7 +85,7 @@ static int find_fresh(struct fixture *f, struct scope scope)
     size_t n = 0;
     query.tags = tags;
     query.n_tags = 1;
-    int err = memory_new(f->store, &f->clock.base, 0, &fresh, &f->err);
+    int err = memory_new(f->store, &f->clock.base, NULL, &fresh, &f->err);
     if (!err)
         err = knowledge_search(fresh, &scope, &query, &f->arena, &items, &n, &degraded, &f->err);
     if (!err && !degraded)

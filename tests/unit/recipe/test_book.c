@@ -123,7 +123,7 @@ static void files_go_over_built_in_recipes_and_later_folders_over_earlier(void *
     put_recipe(1, ".d.yaml", "hidden", "x");
     put(1, "notes.txt", "no recipe");
     assert_int_equal(load(2, 2, &book, NULL, &err), 0);
-    assert_int_equal(book.n, 2);
+    assert_int_equal(book.n, 3);
     assert_true(str_is(recipe_book_find(&book, STR_LIT("assistant"))->about, "mine"));
     assert_true(str_is(recipe_book_find(&book, STR_LIT("zebra"))->about, "second"));
     assert_null(recipe_book_find(&book, STR_LIT("ignored")));

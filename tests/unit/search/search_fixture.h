@@ -123,6 +123,7 @@ static inline struct search_query query_of(const char *user, const char *text)
     return (struct search_query){.tenant = STR_LIT("t"),
                                  .user = str_of(user),
                                  .text = str_of(text),
+                                 .mode = SEARCH_KEYWORD,
                                  .since_us = INT64_MIN,
                                  .until_us = INT64_MAX,
                                  .limit = 10};

@@ -83,7 +83,7 @@ static inline struct fixture *fixture_new(void)
     arena_init(&fixture->arena, 64 * 1024 * 1024);
     struct store_options store = {.url = url, .may_create = true, .clock = &clock_system};
     fixture_must(store_open(&store, &fixture->store, &err), &err);
-    fixture_must(memory_new(fixture->store, &clock_system, 0, &fixture->memory, &err), &err);
+    fixture_must(memory_new(fixture->store, &clock_system, NULL, &fixture->memory, &err), &err);
     fixture_must(workers_new("gather", 2, 64, &fixture->workers, &err), &err);
     fixture->env = (struct source_env){fixture->memory, fixture->workers, &clock_system};
     fixture_must(

@@ -31,7 +31,7 @@ static int home_open(void **state)
     snprintf(url, sizeof url, "sqlite:%s", world_path(home->world, "store.db"));
     struct store_options options = {.url = url, .may_create = true, .clock = &clock_system};
     assert_int_equal(store_open(&options, &home->store, NULL), 0);
-    assert_int_equal(memory_new(home->store, &clock_system, 0, &env->memory, NULL), 0);
+    assert_int_equal(memory_new(home->store, &clock_system, NULL, &env->memory, NULL), 0);
     assert_int_equal(source_open_builtin(env, source_kind_find(STR_LIT("memory")), &home->memory, NULL), 0);
     assert_int_equal(
         source_open_builtin(env, source_kind_find(STR_LIT("conversation")), &home->conversation, NULL), 0);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A query becomes hits. By keywords or by vector alone an index's order stands. The hybrid search chooses
+ * candidates by both, reads each candidate and what stands around it, and orders them by one estimate of
+ * relevance; what costs most, comparing word by word, is done for the best of them only.
+ */
+#include "search/best.h"
+#include "search/relevance.h"
+#include "search/search_priv.h"
+#include "text/embed.h"
+
+#include "core/clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Read word by word: twice what is wanted, and no fewer. */
+#define MIN_READ_CLOSELY 64
+/* What importance 0 to 1 and age add to the logit: they decide between equals. */
+#define IMPORTANCE_WEIGHT 0.6F
+#define AGE_WEIGHT        0.2F
+#define HALF_AGE_US       (90.0F * 24 * 60 * 60 * US_PER_SEC)
+
+const char *search_part_name(enum search_part part)
+{
+    static const char *const names[] = {"keyword", "context", "vector", "words",
+                                        "speaker", "time",    "form",   "prior"};
+    return names[part];
+}
+
+struct finding {
+    struct partition *partition;
+    struct searcher *searcher;
+    const struct search_query *query;
+    struct docs_filter filter;
+    struct question question;
+    struct arena *arena; /* of the hits; all else is in the searcher's */
+    struct search_hit *hits;
+    size_t n;
+};
+
+static int make_hits(struct finding *finding, size_t n_max)
+{
+    finding->hits = arena_calloc(finding->arena, n_max + 1, sizeof(*finding->hits));
+    return finding->hits ? 0 : arena_error(finding->arena);
+}
+
+/* ---- one index alone ---- */
+
+static int find_by_keyword(struct finding *finding)
+{
+    struct searcher *searcher = finding->searcher;
+    struct best best = {.max = finding->query->limit};
+    int err = best_collect(&best, &finding->partition->docs, &finding->filter, &searcher->scores,
+                           (float)finding->query->min_score, &searcher->scratch);
+    if (!err)
+        err = make_hits(finding, best.n);
+    if (err)
+        return err;
+    for (size_t i = 0; i < best.n; i++) {
+        struct search_hit *hit = &finding->hits[finding->n++];
+        *hit = (struct search_hit){.row = best.items[i].row, .score = best.items[i].score};
+        hit->parts[SEARCH_PART_KEYWORD] = best.items[i].score;
+    }
+    return 0;
+}
+
+static int find_by_vector(struct finding *finding)
+{
+    const struct partition *partition = finding->partition;
+    struct vector_hit *found = NULL;
+    size_t n = 0;
+    int err = vector_search(&partition->vector, &partition->docs, &finding->filter, &finding->question.vector,
+                            finding->query->limit, &finding->searcher->scratch, &found, &n);
+    if (!err)
+        err = make_hits(finding, n);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n && found[i].cosine > 0 && found[i].cosine >= (float)finding->query->min_score;
+         i++) {
+        struct search_hit *hit = &finding->hits[finding->n++];
+        *hit = (struct search_hit){.row = partition->docs.items[found[i].doc].row, .score = found[i].cosine};
+        hit->parts[SEARCH_PART_VECTOR] = found[i].cosine;
+    }
+    return 0;
+}
+
+/* ---- all together ---- */
+
+struct ranked {
+    struct candidate candidate; /* its score is a logit */
+    uint32_t row;               /* of the sheet */
+    float parts[SEARCH_N_PARTS];
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+    return candidate_compare(&((const struct ranked *)a)->candidate, &((const struct ranked *)b)->candidate);
+}
+
+static void sort_ranked(struct ranked *ranked, size_t n)
+{
+    if (n > 1)
+        qsort(ranked, n, sizeof(*ranked), compare_ranked);
+}
+
+/* Importance and age. */
+static float prior_of(const struct doc *doc, int64_t now_us)
+{
+    float age_us = now_us > doc->created_us ? (float)(now_us - doc->created_us) : 0;
+    return IMPORTANCE_WEIGHT * ((float)doc->importance / UINT8_MAX - 0.5F) -
+           AGE_WEIGHT * age_us / (age_us + HALF_AGE_US);
+}
+
+static struct ranked rank_candidate(const struct finding *finding, const struct sheet *sheet,
+                                    const float weights[static N_FEATURES], uint32_t row)
+{
+    const struct doc *doc = &finding->partition->docs.items[sheet->docs[row]];
+    struct ranked ranked = {
+        .candidate = {.doc = sheet->docs[row], .created_us = doc->created_us, .row = doc->row}, .row = row};
+    float features[N_FEATURES];
+    relevance_read(sheet, finding->partition, &finding->question, row, features);
+    for (int i = 0; i < N_FEATURES; i++)
+        ranked.parts[relevance_part((enum feature)i)] += weights[i] * features[i];
+    ranked.parts[SEARCH_PART_PRIOR] = prior_of(doc, finding->query->now_us);
+    for (int i = 0; i < SEARCH_N_PARTS; i++)
+        ranked.candidate.score += ranked.parts[i];
+    return ranked;
+}
+
+/* Reads the first n closely and sorts them anew. Those behind them have nothing from their words, so they
+ * stay there. */
+static int read_closely(struct finding *finding, struct sheet *sheet, float weight, struct ranked *ranked,
+                        size_t n)
+{
+    struct arena *scratch = &finding->searcher->scratch;
+    uint32_t *rows = arena_alloc(scratch, (n + 1) * sizeof(*rows));
+    if (!rows)
+        return arena_error(scratch);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = ranked[i].row;
+    int err = sheet_read_words(sheet, finding->partition, &finding->question, rows, n, scratch);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        float part = weight * relevance_read_words(sheet, &finding->question, ranked[i].row);
+        ranked[i].parts[SEARCH_PART_WORDS] += part;
+        ranked[i].candidate.score += part;
+    }
+    sort_ranked(ranked, n);
+    return 0;
+}
+
+static void write_hits(struct finding *finding, const struct ranked *ranked, size_t n, float bias)
+{
+    float last = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        float logit = fminf(ranked[i].candidate.score + bias, last);
+        double score = 1 / (1 + exp(-(double)logit));
+        if (score < finding->query->min_score)
+            break;
+        struct search_hit *hit = &finding->hits[finding->n++];
+        *hit = (struct search_hit){.row = ranked[i].candidate.row, .score = score};
+        memcpy(hit->parts, ranked[i].parts, sizeof(hit->parts));
+        last = logit; /* scores fall in the order given */
+    }
+}
+
+static int find_by_all(struct finding *finding)
+{
+    struct arena *scratch = &finding->searcher->scratch;
+    size_t limit = finding->query->limit;
+    struct sheet sheet;
+    float weights[N_FEATURES], bias;
+    int err = sheet_make(&sheet, finding->partition, &finding->filter, &finding->question,
+                         &finding->searcher->scores, limit, scratch);
+    if (err)
+        return err;
+    size_t n = sheet.n_candidates;
+    struct ranked *ranked = arena_alloc(scratch, (n + 1) * sizeof(*ranked));
+    if (!ranked)
+        return arena_error(scratch);
+    relevance_weigh(finding->partition, weights, &bias);
+    for (uint32_t row = 0; row < n; row++)
+        ranked[row] = rank_candidate(finding, &sheet, weights, row);
+    sort_ranked(ranked, n);
+    size_t n_close = 2 * limit > MIN_READ_CLOSELY ? 2 * limit : MIN_READ_CLOSELY;
+    err = read_closely(finding, &sheet, weights[FEATURE_WORDS], ranked, n < n_close ? n : n_close);
+    if (!err)
+        err = make_hits(finding, n < limit ? n : limit);
+    if (!err)
+        write_hits(finding, ranked, n < limit ? n : limit, bias);
+    return err;
+}
+
+/* By keywords every term counts, a speaker's name too: nothing is guessed. */
+static int read_question(struct finding *finding)
+{
+    struct partition *partition = finding->partition;
+    struct analyzer *analyzer = finding->searcher->analyzer;
+    struct arena *scratch = &finding->searcher->scratch;
+    if (finding->query->mode != SEARCH_KEYWORD)
+        return question_read(partition, analyzer, finding->query, scratch, &finding->question);
+    return keyword_read(&partition->keyword, &partition->docs, analyzer, finding->query->text, scratch,
+                        &finding->question.keywords);
+}
+
+static int find(struct finding *finding)
+{
+    struct partition *partition = finding->partition;
+    struct scores *scores = &finding->searcher->scores;
+    int err =
+        docs_make_filter(&partition->docs, finding->query, &finding->searcher->scratch, &finding->filter);
+    if (!err)
+        err = read_question(finding);
+    if (!err)
+        err = scores_reserve(scores, partition->docs.n);
+    if (err)
+        return err;
+    if (finding->query->mode == SEARCH_VECTOR)
+        return find_by_vector(finding);
+    keyword_score(&partition->keyword, &partition->docs, &finding->question.keywords, scores);
+    err = finding->query->mode == SEARCH_KEYWORD ? find_by_keyword(finding) : find_by_all(finding);
+    scores_clear(scores);
+    return err;
+}
+
+int partition_find(struct partition *partition, struct searcher *searcher, const struct search_query *query,
+                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n)
+{
+    struct finding finding = {.partition = partition, .searcher = searcher, .query = query, .arena = arena};
+    int err = partition->docs.n_live && query->limit ? find(&finding) : 0;
+    *ret_hits = err ? NULL : finding.hits;
+    *ret_n = err ? 0 : finding.n;
+    return err;
+}

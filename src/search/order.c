@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One sorted array, and where in it each document stands. New documents mostly belong at the end of it;
+ * others are sorted among themselves and merged in from the back.
+ */
+#include "search/order.h"
+
+#include "core/clock.h"
+#include "core/mem.h"
+
+#include <stdlib.h>
+
+#define MAX_GAP_US ((int64_t)60 * 60 * US_PER_SEC) /* after an hour another conversation begins */
+#define MAX_DEAD   16                              /* passed over on the way to a neighbour */
+
+void order_init(struct order *order)
+{
+    *order = (struct order){0};
+}
+
+void order_done(struct order *order)
+{
+    order->docs = mem_free(order->docs);
+    order->places = mem_free(order->places);
+}
+
+int order_reserve(struct order *order)
+{
+    if (order->n == order->cap) {
+        uint32_t cap = order->cap + order->cap / 2 + 16;
+        uint32_t *docs = mem_realloc(order->docs, cap * sizeof(*docs));
+        if (!docs)
+            return ERR_NOMEM;
+        order->docs = docs;
+        uint32_t *places = mem_realloc(order->places, cap * sizeof(*places));
+        if (!places)
+            return ERR_NOMEM;
+        order->places = places;
+        order->cap = cap;
+    }
+    return 0;
+}
+
+void order_add(struct order *order)
+{
+    order->docs[order->n] = order->n;
+    order->places[order->n] = order->n;
+    order->n++;
+}
+
+static int compare_docs(const void *a, const void *b, void *arg)
+{
+    const struct docs *docs = arg;
+    uint32_t left_doc = *(const uint32_t *)a, right_doc = *(const uint32_t *)b;
+    const struct doc *left = &docs->items[left_doc], *right = &docs->items[right_doc];
+    if (left->source != right->source)
+        return left->source < right->source ? -1 : 1;
+    if (left->thread != right->thread)
+        return left->thread < right->thread ? -1 : 1;
+    if (left->created_us != right->created_us)
+        return left->created_us < right->created_us ? -1 : 1;
+    if (left->row != right->row)
+        return left->row < right->row ? -1 : 1;
+    return (left_doc > right_doc) - (left_doc < right_doc);
+}
+
+static void note_places(struct order *order, uint32_t from)
+{
+    for (uint32_t i = from; i < order->n; i++)
+        order->places[order->docs[i]] = i;
+}
+
+int order_settle(struct order *order, const struct docs *docs)
+{
+    uint32_t n_new = order->n - order->n_sorted;
+    struct docs *arg = (struct docs *)docs; /* qsort_r's is not const */
+    while (n_new && (order->n_sorted == 0 || compare_docs(&order->docs[order->n_sorted - 1],
+                                                          &order->docs[order->n_sorted], arg) < 0)) {
+        order->n_sorted++;
+        n_new--;
+    }
+    if (!n_new)
+        return 0;
+    uint32_t *added = mem_alloc(n_new * sizeof(*added));
+    if (!added)
+        return ERR_NOMEM;
+    memcpy(added, order->docs + order->n_sorted, n_new * sizeof(*added));
+    qsort_r(added, n_new, sizeof(*added), compare_docs, arg);
+    uint32_t old = order->n_sorted, at = order->n;
+    while (n_new) {
+        bool is_old = old && compare_docs(&order->docs[old - 1], &added[n_new - 1], arg) > 0;
+        order->docs[--at] = is_old ? order->docs[--old] : added[--n_new];
+    }
+    mem_free(added);
+    order->n_sorted = order->n;
+    note_places(order, at);
+    return 0;
+}
+
+static bool is_linked(const struct doc *left, const struct doc *right)
+{
+    int64_t gap_us = right->created_us - left->created_us;
+    return left->speaker != INTERN_NONE && right->speaker != INTERN_NONE && left->source == right->source &&
+           left->thread == right->thread && gap_us <= MAX_GAP_US && gap_us >= -MAX_GAP_US;
+}
+
+/* The next living one in that direction, if it is linked. */
+static uint32_t neighbour(const struct order *order, const struct docs *docs, uint32_t doc, int direction)
+{
+    uint32_t place = order->places[doc];
+    for (int i = 0; i < MAX_DEAD; i++) {
+        if (direction < 0 ? place == 0 : place + 1 >= order->n_sorted)
+            return DOC_NONE;
+        place += (uint32_t)direction;
+        uint32_t other = order->docs[place];
+        if (docs->items[other].is_live)
+            return is_linked(&docs->items[doc], &docs->items[other]) ? other : DOC_NONE;
+    }
+    return DOC_NONE;
+}
+
+void order_window(const struct order *order, const struct docs *docs, uint32_t doc,
+                  uint32_t ret_window[static ORDER_WINDOW])
+{
+    bool is_settled = order->places[doc] < order->n_sorted;
+    for (int i = 0; i < ORDER_WINDOW; i++)
+        ret_window[i] = DOC_NONE;
+    ret_window[ORDER_RADIUS] = doc;
+    for (int direction = -1; direction <= 1 && is_settled; direction += 2) {
+        uint32_t at = doc;
+        for (int i = 1; i <= ORDER_RADIUS && at != DOC_NONE; i++) {
+            at = neighbour(order, docs, at, direction);
+            ret_window[ORDER_RADIUS + i * direction] = at;
+        }
+    }
+}
+
+void order_compact(struct order *order, const uint32_t *map)
+{
+    uint32_t n = 0, n_sorted = 0;
+    for (uint32_t i = 0; i < order->n; i++) {
+        if (map[order->docs[i]] == DOC_NONE)
+            continue;
+        order->docs[n++] = map[order->docs[i]];
+        n_sorted += i < order->n_sorted;
+    }
+    order->n_sorted = n_sorted;
+    order->n = n;
+    note_places(order, 0);
+}
+
+size_t order_size_bytes(const struct order *order)
+{
+    return order->cap * (sizeof(*order->docs) + sizeof(*order->places));
+}

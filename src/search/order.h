@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which documents are neighbours. What an item means is often said by the one before it, so conversations
+ * keep their order here: all documents sorted by source, thread, time and row. Two beside each other are
+ * linked when both have a speaker, source and thread are the same and little time lies between. Not
+ * thread-safe.
+ */
+#ifndef PRECIS_SEARCH_ORDER_H
+#define PRECIS_SEARCH_ORDER_H
+
+#include "search/docs.h"
+
+#define ORDER_RADIUS 4 /* neighbours on each side that a window has */
+#define ORDER_WINDOW (2 * ORDER_RADIUS + 1)
+
+struct order {
+    uint32_t *docs;   /* sorted, dead ones among them until the next compaction */
+    uint32_t *places; /* by document: where it stands in docs */
+    uint32_t n, n_sorted, cap;
+};
+
+void order_init(struct order *order);
+void order_done(struct order *order);
+/* Room for one more document. */
+int order_reserve(struct order *order);
+/* Takes in document number order->n, the next one; its room was reserved. It has no neighbours until
+ * order_settle. */
+void order_add(struct order *order);
+/* Sorts in what was added. On an error what was added stays without neighbours. */
+int order_settle(struct order *order, const struct docs *docs);
+/* The living neighbours of a document, in order: ret_window[ORDER_RADIUS] is itself, DOC_NONE stands where a
+ * conversation has begun or ended. */
+void order_window(const struct order *order, const struct docs *docs, uint32_t doc,
+                  uint32_t ret_window[static ORDER_WINDOW]);
+/* Renumbers by map (see docs_plan_compaction) and drops the dead. Cannot fail. */
+void order_compact(struct order *order, const uint32_t *map);
+size_t order_size_bytes(const struct order *order);
+
+#endif

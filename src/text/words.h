@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How near two words are: the cosine of their vectors in the built-in model. A word is kept as the few pieces
+ * it is made of, and its vector is their sum, so that a vocabulary costs little and each product is one over
+ * rows that lie in the program.
+ */
+#ifndef PRECIS_TEXT_WORDS_H
+#define PRECIS_TEXT_WORDS_H
+
+#include "text/embed.h"
+
+#define WORD_MAX_PIECES 3
+#define WORD_MAX_DIMS   512
+
+/* A word; the pieces in front of it decide, more than WORD_MAX_PIECES are left out. */
+struct word_sense {
+    uint16_t pieces[WORD_MAX_PIECES]; /* UINT16_MAX: no more */
+    float scale; /* 1 / the length of their sum; 0 for a word that the model does not know */
+};
+
+/* A model of quantized rows, at most UINT16_MAX pieces and WORD_MAX_DIMS dimensions (the built-in is). */
+bool words_can_use(const struct embedder *embedder);
+struct word_sense word_sense_of(const struct embedder *embedder, struct str word);
+
+/* One word, ready to be compared with many. */
+struct word_probe {
+    int16_t row[WORD_MAX_DIMS];
+    bool is_known;
+};
+void word_probe_init(struct word_probe *probe, const struct embedder *embedder, struct word_sense sense);
+/* -1..1; 0 when either is unknown. The same on every machine. */
+float word_cosine(const struct embedder *embedder, const struct word_probe *probe, struct word_sense sense);
+
+#endif
