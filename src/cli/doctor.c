@@ -162,6 +162,19 @@ static void check_connections(struct doctor *doctor)
     }
 }
 
+static void check_model(struct doctor *doctor)
+{
+    struct err_info err;
+    char sentence[256];
+    if (app_open_embedder(&doctor->app, &err) < 0) {
+        say_error(doctor, "embedding", &err);
+        return;
+    }
+    (void)snprintf(sentence, sizeof sentence, "%s, %zu dimensions", doctor->app.config.embedding_model,
+                   embedder_dims(doctor->app.embedder));
+    say(doctor, VERDICT_OK, "embedding", sentence);
+}
+
 static void check_zones(struct doctor *doctor)
 {
     struct zone *zone = NULL;
@@ -177,7 +190,7 @@ static void check_zones(struct doctor *doctor)
 static int doctor_examine(struct doctor *doctor)
 {
     static void (*const checks[])(struct doctor *) = {
-        check_config, check_disk, check_store, check_recipes, check_connections, check_zones,
+        check_config, check_disk, check_store, check_recipes, check_connections, check_model, check_zones,
     };
     struct err_info err;
     if (app_open_config(&doctor->app, doctor->cli, &err) < 0)

@@ -22,7 +22,7 @@
 struct loading {
     struct model_tokens tokens;
     uint32_t *order; /* by id: the token's number in the vocabulary */
-    struct buf file;
+    struct str file;
     struct safetensors tensors;
     const char *prefix; /* of the tensors' names */
     float row[ENCODER_MAX_INNER];
@@ -264,7 +264,7 @@ static int read_tensors(struct loading *loading, struct err_info *reterr)
 {
     struct encoder *encoder = loading->encoder;
     struct tensor words;
-    int r = safetensors_open(buf_str(&loading->file), &loading->tensors, reterr);
+    int r = safetensors_open(loading->file, &loading->tensors, reterr);
     if (r < 0)
         return r;
     loading->prefix = "bert.";
@@ -327,7 +327,7 @@ static int load(const char *folder, const struct json *config, struct loading *l
     if (r == 0)
         r = make_room(encoder, embedder->vocab.n_tokens, reterr);
     if (r == 0)
-        r = model_read_file(folder, "model.safetensors", &loading->file, reterr);
+        r = model_map_file(folder, "model.safetensors", &loading->file, reterr);
     if (r < 0)
         return r;
     r = read_tensors(loading, reterr);
@@ -355,12 +355,11 @@ int encoder_open(const char *folder, const struct json *config, const struct enc
     embedder->encoder->kernel = kernel;
     loading->embedder = embedder;
     loading->encoder = embedder->encoder;
-    buf_init(&loading->file, MODEL_MAX_FILE_BYTES);
     int r = load(folder, config, loading, reterr);
     mem_free(loading->order);
     model_tokens_done(&loading->tokens);
     safetensors_close(&loading->tensors);
-    buf_done(&loading->file);
+    model_unmap_file(loading->file);
     mem_free(loading);
     return r;
 }

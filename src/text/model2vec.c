@@ -14,7 +14,7 @@
 /* A model while it is read. */
 struct loading {
     struct model_tokens tokens;
-    struct buf tensor_file;
+    struct str tensor_file;
     struct safetensors tensors;
     struct tensor embeddings, weights, mapping; /* data is NULL for those that the file does not have */
     uint32_t *order;                            /* by id: the token's number in the vocabulary */
@@ -54,10 +54,10 @@ static int check_tensors(const struct loading *loading, struct err_info *reterr)
 
 static int read_tensors(const char *folder, struct loading *loading, struct err_info *reterr)
 {
-    int r = model_read_file(folder, "model.safetensors", &loading->tensor_file, reterr);
+    int r = model_map_file(folder, "model.safetensors", &loading->tensor_file, reterr);
     if (r < 0)
         return r;
-    r = safetensors_open(buf_str(&loading->tensor_file), &loading->tensors, reterr);
+    r = safetensors_open(loading->tensor_file, &loading->tensors, reterr);
     if (r == 0)
         r = safetensors_find(&loading->tensors, "embeddings", &loading->embeddings, reterr);
     if (r > 0)
@@ -138,7 +138,6 @@ static int make_embedder(struct loading *loading, struct err_info *reterr)
 int model2vec_open(const char *folder, struct embedder *embedder, struct err_info *reterr)
 {
     struct loading loading = {.embedder = embedder};
-    buf_init(&loading.tensor_file, MODEL_MAX_FILE_BYTES);
     int r = model_tokens_read(folder, false, &loading.tokens, reterr);
     if (r == 0)
         r = read_tensors(folder, &loading, reterr);
@@ -147,6 +146,6 @@ int model2vec_open(const char *folder, struct embedder *embedder, struct err_inf
     mem_free(loading.order);
     model_tokens_done(&loading.tokens);
     safetensors_close(&loading.tensors);
-    buf_done(&loading.tensor_file);
+    model_unmap_file(loading.tensor_file);
     return r;
 }

@@ -10,38 +10,67 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define MAX_DEPTH 32
 
-static int read_stream(FILE *file, const char *path, struct buf *buf, struct err_info *reterr)
+/* A file of a folder, open for reading; its path for messages. */
+static int open_file(const char *folder, const char *name, char ret_path[PATH_MAX], FILE **ret_file,
+                     struct err_info *reterr)
 {
-    char chunk[16 * 1024];
-    struct stat about;
-    if (fstat(fileno(file), &about) == 0 && about.st_size > 0)
-        (void)buf_reserve(buf, (size_t)about.st_size); /* what fails now is told below */
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0;)
-        buf_append(buf, chunk, n);
-    if (ferror(file))
-        return err_set_field(reterr, ERR_IO, path, "cannot be read: %s", strerror(errno));
-    if (buf_error(buf) < 0)
-        return err_set_field(reterr, buf_error(buf), path, "cannot be held in memory");
+    int n_path = snprintf(ret_path, PATH_MAX, "%s/%s", folder, name);
+    if (n_path < 0 || n_path >= PATH_MAX)
+        return err_set_field(reterr, ERR_INVALID, name, "the name of the model's folder is too long");
+    *ret_file = fopen(ret_path, "rbe");
+    if (!*ret_file)
+        return err_set_field(reterr, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, ret_path,
+                             "cannot be read: %s", strerror(errno));
     return 0;
 }
 
 int model_read_file(const char *folder, const char *name, struct buf *buf, struct err_info *reterr)
 {
-    char path[PATH_MAX];
-    int n_path = snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (n_path < 0 || (size_t)n_path >= sizeof path)
-        return err_set_field(reterr, ERR_INVALID, name, "the name of the model's folder is too long");
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return err_set_field(reterr, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, path,
-                             "cannot be read: %s", strerror(errno));
-    int r = read_stream(file, path, buf, reterr);
+    char path[PATH_MAX], chunk[16 * 1024];
+    FILE *file;
+    int r = open_file(folder, name, path, &file, reterr);
+    if (r < 0)
+        return r;
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0;)
+        buf_append(buf, chunk, n);
+    if (ferror(file))
+        r = err_set_field(reterr, ERR_IO, path, "cannot be read: %s", strerror(errno));
+    else if (buf_error(buf) < 0)
+        r = err_set_field(reterr, buf_error(buf), path, "cannot be held in memory");
     (void)fclose(file); /* read only: nothing to lose */
     return r;
+}
+
+int model_map_file(const char *folder, const char *name, struct str *ret_bytes, struct err_info *reterr)
+{
+    char path[PATH_MAX];
+    struct stat about;
+    FILE *file;
+    int r = open_file(folder, name, path, &file, reterr);
+    if (r < 0)
+        return r;
+    void *bytes = NULL;
+    if (fstat(fileno(file), &about) < 0 || !S_ISREG(about.st_mode))
+        r = err_set_field(reterr, ERR_INVALID, path, "is no file");
+    else if (about.st_size > 0) /* it is read from end to end: all at once is faster */
+        bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fileno(file), 0);
+    if (bytes == MAP_FAILED)
+        r = err_set_field(reterr, ERR_NOMEM, path, "cannot be mapped: %s", strerror(errno));
+    (void)fclose(file); /* the mapping stays */
+    if (r == 0)
+        *ret_bytes = str_make(bytes, (size_t)about.st_size);
+    return r;
+}
+
+void model_unmap_file(struct str bytes)
+{
+    if (bytes.ptr)
+        (void)munmap((void *)bytes.ptr, bytes.len); /* fails for no mapping of ours */
 }
 
 int model_read_json(const char *folder, const char *name, struct json **ret_root, struct err_info *reterr)

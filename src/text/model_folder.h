@@ -15,6 +15,10 @@
 /* Reads a file of the folder whole into buf, which the caller has initialised. ERR_NOT_FOUND or ERR_IO with
  * its path. */
 int model_read_file(const char *folder, const char *name, struct buf *buf, struct err_info *reterr);
+/* The same without a copy, for what is large: mapped until model_unmap_file. Nobody may cut it short
+ * meanwhile. */
+int model_map_file(const char *folder, const char *name, struct str *ret_bytes, struct err_info *reterr);
+void model_unmap_file(struct str bytes); /* accepts {NULL, 0} */
 /* The file as JSON; positive when there is none. An error's sentence begins with name. */
 int model_read_json(const char *folder, const char *name, struct json **ret_root, struct err_info *reterr);
 

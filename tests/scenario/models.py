@@ -117,6 +117,8 @@ def case_unknown_model_stops_the_start_with_what_to_do(world):
     world.env["EMBEDDING_MODEL"] = "nosuch"
     _, err = world.run("build", "--data", "d", "--recipe", "assistant", "--param", "user_id=demo", expect=1)
     assert "there is no model 'nosuch' in d/models" in err and "precis model add" in err, err
+    out, err = world.run("doctor", "--data", "d", expect=1)
+    assert "there is no model 'nosuch'" in out + err, out + err
     _, err = world.run("model", "remove", "nosuch", "--data", "d", expect=1)
     assert "there is no model 'nosuch'" in err, err
 
