@@ -148,9 +148,17 @@ static const struct asking askings[] = {
     {"gdzie", .name = true},
 };
 
+static char lower(char c)
+{
+    return is_upper(c) ? (char)(c | 0x20) : c;
+}
+
 ptrdiff_t cues_find_word(struct str text, struct str words, size_t pos)
 {
-    for (; pos + words.len <= text.len; pos++) {
+    char first = words.len ? lower(words.ptr[0]) : '\0';
+    for (; pos + words.len <= text.len && words.len; pos++) {
+        if (lower(text.ptr[pos]) != first) /* nearly always: the rest is not looked at */
+            continue;
         if (!str_eq_nocase(str_slice(text, pos, words.len), words))
             continue;
         bool begins = pos == 0 || !is_word_byte(text.ptr[pos - 1]);
