@@ -97,6 +97,7 @@ struct build_section {
     int64_t tokens;     /* of its text, exactly */
     struct str degraded;
     size_t *printed; /* places in items, in the order of print */
+    size_t *chosen;  /* places in items, in the order in which they are offered room; fit's */
 };
 
 static inline bool item_is_kept(const struct build_item *item)

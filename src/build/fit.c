@@ -12,6 +12,9 @@
  */
 #include "build/ledger.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 #define MIN_SHORTENED_TOKENS 12 /* less says nothing */
 #define MAX_CUTS             3  /* attempts at a length: what is escaped costs more than its text */
 #define MAX_TEXT_BYTES       ((size_t)64 * 1024 * 1024)
@@ -39,8 +42,6 @@ static int64_t used_tokens(const struct fitter *fitter)
 
 static int64_t item_tokens(struct fitter *fitter, struct build_item *item)
 {
-    if (!item->piece.is_measured)
-        ledger_measure(&fitter->ledger, item, item->text);
     if (item->tokens < 0)
         item->tokens = ledger_item_tokens(&fitter->ledger, item);
     return item->tokens;
@@ -144,20 +145,82 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
 
 /* ---- one section ---- */
 
-/* The section takes what it can, best first, while the context has at most `limit` tokens. */
+#define RANK_SHIFT   20.0  /* the twentieth item is worth half of the first */
+#define TOKENS_SHIFT 128.0 /* to be short is no merit by itself */
+
+/* What the i-th best item is worth for each token that it takes, for CHOOSE_GAIN. */
+static double gain_of(const struct fitter *fitter, const struct build_section *section, size_t i)
+{
+    int64_t tokens = tokens_of_units(fitter->build->tokenizer, section->items[i].piece.inner_units);
+    return 1.0 / ((RANK_SHIFT + (double)i) * (TOKENS_SHIFT + (double)tokens));
+}
+
+struct gain {
+    double gain;
+    size_t i;
+};
+
+static int compare_gains(const void *a, const void *b)
+{
+    const struct gain *left = a, *right = b;
+    if (left->gain != right->gain)
+        return left->gain > right->gain ? -1 : 1;
+    return left->i < right->i ? -1 : left->i > right->i;
+}
+
+/* Open items are measured, and put into the order in which they are offered room. Items without scores have
+ * no worth but their order. */
+static void prepare(struct fitter *fitter, struct build_section *section)
+{
+    struct arena *arena = &fitter->build->arena;
+    bool has_gain = section->plan->choice == CHOOSE_GAIN && section->n_items > 0;
+    struct gain *gains = arena_calloc(arena, section->n_items + 1, sizeof *gains);
+    section->chosen = arena_calloc(arena, section->n_items + 1, sizeof *section->chosen);
+    for (size_t i = 0; gains && section->chosen && i < section->n_items; i++) {
+        struct build_item *item = &section->items[i];
+        if (item->fate == ITEM_OPEN)
+            ledger_measure(&fitter->ledger, item, item->text);
+        has_gain = has_gain && !isnan(item->score);
+        gains[i] = (struct gain){gain_of(fitter, section, i), i};
+    }
+    if (gains && has_gain)
+        qsort(gains, section->n_items, sizeof *gains, compare_gains);
+    for (size_t i = 0; gains && section->chosen && i < section->n_items; i++)
+        section->chosen[i] = gains[i].i;
+}
+
+static bool offer_whole(struct fitter *fitter, struct build_section *section, struct build_item *item,
+                        int64_t limit)
+{
+    struct offer offer = weigh(fitter, section, item, limit, false);
+    if (over(&offer) <= 0)
+        keep(fitter, section, item, ITEM_FITS, &offer);
+    else
+        item->fate = offer.over_budget > 0 ? ITEM_NO_ROOM : ITEM_OVER_SECTION_MAX;
+    return item->fate == ITEM_FITS;
+}
+
+static bool is_left_out(const struct build_item *item)
+{
+    return item->fate == ITEM_NO_ROOM || item->fate == ITEM_OVER_SECTION_MAX;
+}
+
+/* The section takes what it can, first things first, while the context has at most `limit` tokens. By rank,
+ * an item may be shortened before those behind it are asked; by gain, all are first offered room as they are.
+ */
 static void take(struct fitter *fitter, struct build_section *section, int64_t limit)
 {
+    bool is_by_gain = section->plan->choice == CHOOSE_GAIN;
     for (size_t i = 0; i < section->n_items; i++) {
-        struct build_item *item = &section->items[i];
-        if (item->fate != ITEM_OPEN)
-            continue;
-        if (!item->piece.is_measured)
-            ledger_measure(&fitter->ledger, item, item->text);
-        struct offer offer = weigh(fitter, section, item, limit, false);
-        if (over(&offer) <= 0)
-            keep(fitter, section, item, ITEM_FITS, &offer);
-        else if (!may_shorten(fitter, section, item) || !shorten(fitter, section, item, limit))
-            item->fate = offer.over_budget > 0 ? ITEM_NO_ROOM : ITEM_OVER_SECTION_MAX;
+        struct build_item *item = &section->items[section->chosen[i]];
+        if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain &&
+            may_shorten(fitter, section, item))
+            (void)shorten(fitter, section, item, limit); /* or it stays left out */
+    }
+    for (size_t i = 0; is_by_gain && i < section->n_items; i++) {
+        struct build_item *item = &section->items[section->chosen[i]];
+        if (is_left_out(item) && may_shorten(fitter, section, item))
+            (void)shorten(fitter, section, item, limit);
     }
 }
 
@@ -168,7 +231,7 @@ static int64_t floor_need(struct fitter *fitter, struct build_section *section, 
     if (floor > section->plan->max_tokens)
         floor = section->plan->max_tokens;
     for (size_t i = 0; i < section->n_items && used < floor; i++) {
-        struct build_item *item = &section->items[i];
+        struct build_item *item = &section->items[section->chosen[i]];
         if (item->fate != ITEM_OPEN)
             continue;
         int64_t opening = used == 0 ? opening_tokens(fitter, section, item) : 0;
@@ -189,6 +252,10 @@ static void choose(struct fitter *fitter)
     struct build *build = fitter->build;
     int64_t needs[RECIPE_MAX_STEPS] = {0}, reserved = 0;
     size_t n = build->recipe->n_sections;
+    for (size_t i = 0; i < n; i++)
+        prepare(fitter, &build->sections[i]);
+    if (arena_error(&build->arena))
+        return;
     for (size_t i = 0; i < n; i++) {
         struct build_section *section = &build->sections[i];
         int64_t left = build->max_tokens - used_tokens(fitter) - reserved;
@@ -258,7 +325,8 @@ int build_fit(struct build *build, struct err_info *reterr)
     ledger_init(&fitter.ledger, build);
     if (!arena_error(&build->arena)) {
         choose(&fitter);
-        fill(&fitter);
+        if (!arena_error(&build->arena))
+            fill(&fitter);
         write_context(&fitter);
         settle_sections(&fitter);
         if (build->request->wants_explain)

@@ -9,6 +9,7 @@
 #include "core/civil.h"
 #include "core/utf8.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -108,8 +109,8 @@ static bool real_is_integer(double real)
     return isfinite(real) && real == floor(real) && fabs(real) < 9007199254740992.0;
 }
 
-/* Text stands for any type that it spells, since a command line knows nothing else; otherwise types must
- * agree. */
+/* Text stands for any type that it spells, since a command line knows nothing else, and a whole number for
+ * its digits as text, since many an id is one; otherwise types must agree. */
 static bool convert(struct value given, enum value_type type, struct arena *arena, struct value *ret_value)
 {
     bool is_text = given.type == VALUE_TEXT;
@@ -117,7 +118,9 @@ static bool convert(struct value given, enum value_type type, struct arena *aren
     ret_value->type = type;
     switch (type) {
     case VALUE_TEXT:
-        return is_text && utf8_is_valid(given.text);
+        if (given.type == VALUE_INT)
+            ret_value->text = arena_printf(arena, "%" PRId64, given.integer);
+        return given.type == VALUE_INT || (is_text && utf8_is_valid(given.text));
     case VALUE_BOOL:
         if (is_text)
             ret_value->boolean = str_is(given.text, "true");

@@ -175,6 +175,19 @@ static void read_order(struct load *load, const struct yaml_node *node, void *ta
                   STR_ARG(str_slice(name, 0, 60)));
 }
 
+static void read_choose(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct str name;
+
+    if (!load_text(load, node, "choose", &name))
+        return;
+    if (str_is(name, "gain") || str_is(name, "rank"))
+        section_of(target)->choice = str_is(name, "gain") ? CHOOSE_GAIN : CHOOSE_RANK;
+    else
+        load_complain(load, node->line, node->column, "'choose' must be rank or gain, not '%.*s'",
+                      STR_ARG(str_slice(name, 0, 60)));
+}
+
 static void read_fresh(struct load *load, const struct yaml_node *node, void *target)
 {
     (void)load_duration(load, node, "fresh", US_PER_SEC, RECIPE_MAX_LIFETIME_US,
@@ -202,16 +215,14 @@ static const struct load_key resolve_keys[] = {{"from", read_done},
                                                {"required", read_required},
                                                {NULL, NULL}};
 
-static const struct load_key section_keys[] = {{"name", read_done},       {"title", read_title},
-                                               {"from", read_done},       {"when", read_when},
-                                               {"timeout", read_timeout}, {"budget", read_budget},
-                                               {"limit", read_limit},     {"item", read_item},
-                                               {"group", read_group},     {"empty", read_empty},
-                                               {"stable", read_stable},   {"dedupe", read_dedupe},
-                                               {"shorten", read_shorten}, {"order", read_order},
-                                               {"fresh", read_fresh},     {"time", read_time_column},
-                                               {"id", read_id_column},    {"min_score", read_min_score},
-                                               {"require", read_require}, {NULL, NULL}};
+static const struct load_key section_keys[] = {
+    {"name", read_done},           {"title", read_title},      {"from", read_done},
+    {"when", read_when},           {"timeout", read_timeout},  {"budget", read_budget},
+    {"limit", read_limit},         {"item", read_item},        {"group", read_group},
+    {"empty", read_empty},         {"stable", read_stable},    {"dedupe", read_dedupe},
+    {"shorten", read_shorten},     {"choose", read_choose},    {"order", read_order},
+    {"fresh", read_fresh},         {"time", read_time_column}, {"id", read_id_column},
+    {"min_score", read_min_score}, {"require", read_require},  {NULL, NULL}};
 
 static void set_defaults(struct recipe_section *section)
 {
@@ -223,6 +234,7 @@ static void set_defaults(struct recipe_section *section)
     section->max_tokens = INT64_MAX;
     section->is_deduplicated = is_memory;
     section->may_shorten = is_memory || is_conversation || strcmp(kind, "files") == 0;
+    section->choice = is_memory ? CHOOSE_GAIN : CHOOSE_RANK;
     section->order = is_conversation ? ORDER_REVERSED : ORDER_RANKED;
 }
 

@@ -118,6 +118,8 @@ struct recipe_step {
     bool is_required;   /* resolve: 404 when there is no row; section: 503 when it fails */
 };
 
+/* Which of a section's items go first while there is room: see docs/recipes.md. */
+enum recipe_choice { CHOOSE_RANK, CHOOSE_GAIN };
 enum recipe_order { ORDER_RANKED, ORDER_REVERSED, ORDER_TIME };
 
 struct recipe_section {
@@ -131,6 +133,7 @@ struct recipe_section {
     bool is_stable;               /* stands in the stable part */
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
     bool may_shorten;             /* an item that does not fit may be cut to its first sentences */
+    enum recipe_choice choice;
     enum recipe_order order;      /* how kept items are printed; rank decides which are kept */
     int64_t fresh_us;             /* an item older than this has field `is_old` set; 0: never */
     struct str time_column; /* the column that says when an item was measured; "" for the source's own */

@@ -102,6 +102,8 @@ static void put_section_details(struct json_writer *writer, const struct recipe_
     json_put_member_int(writer, "min_tokens", section->min_tokens);
     if (section->max_tokens != INT64_MAX)
         json_put_member_int(writer, "max_tokens", section->max_tokens);
+    json_put_member_text(writer, "choose",
+                         section->choice == CHOOSE_GAIN ? STR_LIT("gain") : STR_LIT("rank"));
     json_put_member_text(writer, "order", str_of(orders[section->order]));
     json_put_member_bool(writer, "grouped", section->group != NULL);
     json_put_member_bool(writer, "dedupe", section->is_deduplicated);

@@ -168,6 +168,56 @@ static void stable_sections_stand_first_and_do_not_change_with_the_others(void *
     assert_string_equal(digest[0], digest[1]);
 }
 
+/* Long, short, long, short; scored from the first on. */
+static size_t plan_add_scored(struct plan *plan, enum recipe_choice choice)
+{
+    size_t only = plan_add_section(plan, 0, INT64_MAX);
+    plan->sections[only].choice = choice;
+    for (size_t i = 0; i < 4; i++)
+        plan_add_item(plan, only, i % 2 ? 20 : 400)->score = 0.9 - 0.1 * (double)i;
+    return only;
+}
+
+static void by_gain_a_short_item_goes_before_a_long_one_that_is_a_little_better(void **state)
+{
+    (void)state;
+    struct plan plan;
+    for (enum recipe_choice choice = CHOOSE_RANK; choice <= CHOOSE_GAIN; choice++) {
+        plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 420);
+        size_t only = plan_add_scored(&plan, choice);
+        plan_fit(&plan);
+        assert_int_equal(item_is_kept(&plan.items[only][0]), choice == CHOOSE_RANK);
+        assert_int_equal(item_is_kept(&plan.items[only][1]), choice == CHOOSE_GAIN);
+        assert_int_equal(item_is_kept(&plan.items[only][3]), choice == CHOOSE_GAIN);
+        plan_done(&plan);
+    }
+}
+
+static void by_gain_the_order_of_print_stays_and_long_items_take_what_is_left(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 460);
+    size_t only = plan_add_scored(&plan, CHOOSE_GAIN);
+    plan_fit(&plan);
+    assert_true(item_is_kept(&plan.items[only][0]) && !item_is_kept(&plan.items[only][2]));
+    assert_true(str_starts_with(context_of(&plan), STR_LIT("## s0\naaaa")));
+    assert_true(str_find(context_of(&plan), STR_LIT("a\nbbbbbbbbbbbbbbbbbbbb\ndddd")) > 0);
+    plan_done(&plan);
+}
+
+static void by_gain_items_without_scores_are_chosen_by_rank(void **state)
+{
+    (void)state;
+    struct plan plan;
+    plan_init(&plan, &by_byte, FORMAT_MARKDOWN, 420);
+    size_t only = plan_add_scored(&plan, CHOOSE_GAIN);
+    plan.items[only][2].score = NAN;
+    plan_fit(&plan);
+    assert_true(item_is_kept(&plan.items[only][0]) && !item_is_kept(&plan.items[only][1]));
+    plan_done(&plan);
+}
+
 /* ---- all of them over random plans ---- */
 
 static void plan_fill_randomly(struct plan *plan, uint64_t *seed)
@@ -291,15 +341,21 @@ static void no_format_and_no_tokenizer_is_ever_over_budget(void **state)
 {
     (void)state;
     uint64_t seed = 99;
-    const struct tokenizer *tokenizers[] = {&by_quad, tokenizer_find(STR_LIT("approx"))};
+    const struct tokenizer *tokenizers[] = {&by_quad, tokenizer_find(STR_LIT("approx")),
+                                            tokenizer_find(STR_LIT("o200k_base"))};
     for (int round = 0; round < 1500; round++) {
         struct plan plan;
-        const struct tokenizer *tokenizer = tokenizers[random_below(&seed, 2)];
+        const struct tokenizer *tokenizer = tokenizers[random_below(&seed, 3)];
         plan_init(&plan, tokenizer, (enum build_format)random_below(&seed, 3),
                   16 + (int64_t)random_below(&seed, 200));
         plan_fill_randomly(&plan, &seed);
         for (size_t i = 0; i < plan.recipe.n_sections; i++)
             plan.sections[i].may_shorten = random_below(&seed, 3) == 0;
+        for (size_t i = 0; i < plan.recipe.n_sections; i++)
+            plan.sections[i].choice = (enum recipe_choice)random_below(&seed, 2);
+        for (size_t i = 0; i < plan.recipe.n_sections; i++)
+            for (size_t j = 0; j < plan.states[i].n_items; j++)
+                plan.items[i][j].score = 1.0 / (double)(j + 2);
         plan_fit(&plan);
         assert_int_equal(plan.build.answer_tokens, tokenizer->count(context_of(&plan)));
         assert_true(plan.build.answer_tokens <= plan.build.max_tokens);
@@ -378,6 +434,9 @@ int main(void)
         cmocka_unit_test(long_item_is_cut_where_the_section_allows_it),
         cmocka_unit_test(item_with_a_fence_of_the_template_is_never_cut),
         cmocka_unit_test(stable_sections_stand_first_and_do_not_change_with_the_others),
+        cmocka_unit_test(by_gain_a_short_item_goes_before_a_long_one_that_is_a_little_better),
+        cmocka_unit_test(by_gain_the_order_of_print_stays_and_long_items_take_what_is_left),
+        cmocka_unit_test(by_gain_items_without_scores_are_chosen_by_rank),
         cmocka_unit_test(exact_costs_give_the_best_greedy_choice),
         cmocka_unit_test(floors_are_honoured_when_they_fit_together),
         cmocka_unit_test(no_format_and_no_tokenizer_is_ever_over_budget),

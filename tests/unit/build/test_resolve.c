@@ -116,7 +116,8 @@ static void mistyped_parameter_says_what_it_must_be(void **state)
         {"tags", {VALUE_TEXT, {.text = {"x", 1}}}, "must be a list"},
         {"tags", {VALUE_JSON, {.text = {"{}", 2}}}, "must be a list"},
         {"tone", {VALUE_TEXT, {.text = {"loud", 4}}}, "must be one of: dry, warm"},
-        {"tone", {VALUE_INT, {.integer = 3}}, "must be text, not"},
+        {"tone", {VALUE_INT, {.integer = 3}}, "must be one of: dry, warm"},
+        {"tone", {VALUE_BOOL, {.boolean = true}}, "must be text, not"},
         {"tone", {VALUE_TEXT, {.text = {"\xFF", 1}}}, "must be text, not malformed"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -141,6 +142,8 @@ static void parameters_are_converted_and_fallbacks_filled_in(void **state)
     give(&asked, "tone", value_text(STR_LIT("dry")));
     give(&asked, "count", value_real(5.0));
     assert_says(&asked, "demo|5||2026-11-21T00:00:00Z|||dry");
+    ask(&asked)->params[0].value = value_int(-42);
+    assert_says(&asked, "-42|3|||||");
 }
 
 static void unknown_section_is_named_by_its_place(void **state)

@@ -83,7 +83,9 @@ static void a_short_recipe_gets_the_defaults(void **state)
     assert_false(section->is_deduplicated);
     assert_false(section->may_shorten);
     assert_false(section->is_stable);
+    assert_int_equal(section->choice, CHOOSE_RANK);
     assert_null(section->item);
+    assert_null(section->group);
     assert_null(section->empty);
     assert_null(recipe_section_find(recipe, STR_LIT("b")));
     recipe_unref(recipe);
@@ -122,6 +124,8 @@ static const char whole[] = "recipe: whole-1\n"
                             "    stable: true\n"
                             "    dedupe: true\n"
                             "    shorten: true\n"
+                            "    group: 'On {created_at|date}'\n"
+                            "    choose: gain\n"
                             "    order: time\n"
                             "    fresh: 1h\n"
                             "    time: at\n"
@@ -166,6 +170,8 @@ static void every_key_reaches_the_plan(void **state)
     assert_non_null(notes->item);
     assert_non_null(notes->empty);
     assert_true(notes->is_stable && notes->is_deduplicated && notes->may_shorten && notes->step.is_required);
+    assert_non_null(notes->group);
+    assert_int_equal(notes->choice, CHOOSE_GAIN);
     assert_int_equal(notes->order, ORDER_TIME);
     assert_int_equal(notes->fresh_us, 3600 * US_PER_SEC);
     assert_true(str_is(notes->time_column, "at"));
@@ -348,7 +354,9 @@ static void every_mistake_of_a_section_has_its_place(void **state)
                     "    depth: 10\n"
                     "    since: 2d\n"
                     "    tags: {a: b}\n"
-                    "    label: [x]\n",
+                    "    label: [x]\n"
+                    "    choose: best\n"
+                    "    group: \"a\\nb\"\n",
                     "4:5: unknown key 'titel'; did you mean 'title'?\n"
                     "6:11: unknown name 'usr'; did you mean 's'?\n"
                     "9:17: unknown name 'nobody': it is no parameter, resolve or section\n"
@@ -364,7 +372,9 @@ static void every_mistake_of_a_section_has_its_place(void **state)
                     "19:12: 'depth' must be a whole number from 1 to 9, not '10'\n"
                     "20:12: 'since' must be a duration from 1s to 1d, such as 200ms, 5s or 10m, not '2d'\n"
                     "21:11: 'tags' must be a list, not a map\n"
-                    "22:12: 'label' must be a text or number, not a list\n");
+                    "22:12: 'label' must be a text or number, not a list\n"
+                    "23:13: 'choose' must be rank or gain, not 'best'\n"
+                    "24:12: 'group' must be one line\n");
 }
 
 static void names_must_be_there_once_and_sound(void **state)
