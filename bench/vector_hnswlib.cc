@@ -1,31 +1,35 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The only C++ here: hnswlib knows no other language.
- */
-#include "vector_hnswlib.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vector_peers.h"
 
 #include <hnswlib/hnswlib.h>
+
+namespace
+{
 
 struct hnsw {
     hnswlib::InnerProductSpace space;
     hnswlib::HierarchicalNSW<float> graph;
-    hnsw(size_t dim, size_t n) : space(dim), graph(&space, n, 16, 200) {}
+    hnsw(size_t dim, size_t n) : space(dim), graph(&space, n, PEER_LINKS, PEER_BUILD_EF)
+    {
+    }
 };
 
-void *hnswlib_build(uint32_t dim, size_t n, const float *vectors)
+void *make(uint32_t dim, size_t n, size_t)
 {
-    hnsw *made = new hnsw(dim, n);
-    for (size_t i = 0; i < n; i++)
-        made->graph.addPoint(vectors + i * dim, i);
-    return made;
+    return new hnsw(dim, n);
 }
 
-void hnswlib_set_ef(void *made, unsigned ef)
+void add(void *made, size_t i, const float *vector)
+{
+    static_cast<hnsw *>(made)->graph.addPoint(vector, i);
+}
+
+void set_ef(void *made, unsigned ef)
 {
     static_cast<hnsw *>(made)->graph.setEf(ef);
 }
 
-size_t hnswlib_search(void *made, const float *query, size_t k, uint32_t *ret_found)
+size_t search(void *made, const float *query, size_t k, uint32_t *ret_found)
 {
     auto found = static_cast<hnsw *>(made)->graph.searchKnn(query, k);
     size_t n = found.size();
@@ -35,7 +39,7 @@ size_t hnswlib_search(void *made, const float *query, size_t k, uint32_t *ret_fo
 }
 
 /* Level 0 in one array, and the lists of the levels above. */
-double hnswlib_size_bytes(void *made)
+double size_bytes(void *made)
 {
     auto &graph = static_cast<hnsw *>(made)->graph;
     double bytes = static_cast<double>(graph.max_elements_) * (graph.size_data_per_element_ + sizeof(void *));
@@ -44,7 +48,11 @@ double hnswlib_size_bytes(void *made)
     return bytes;
 }
 
-void hnswlib_free(void *made)
+void destroy(void *made)
 {
     delete static_cast<hnsw *>(made);
 }
+
+} // namespace
+
+const vector_peer peer_hnswlib = {"hnswlib", make, add, set_ef, search, size_bytes, destroy};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two arrays in order of document number: rows of fixed-point numbers, which are compared, and blocks of
- * codes, which are scanned. Both grow by a quarter, since at half a kilobyte a document slack costs more than
- * copying. A document without a vector has a factor of 0 and a row of zeros.
+ * Two arrays in order of document number: rows, which are compared, and blocks of codes, which are scanned.
+ * Both grow by a quarter, since at hundreds of bytes a document slack costs more than copying. A document
+ * without a vector has a factor of 0 and a row of zeros.
  */
 #include "search/vector_priv.h"
 
@@ -43,7 +43,7 @@ static int reserve(struct vector_index *index, uint32_t n)
     uint32_t cap = index->cap + index->cap / 4;
     cap = ((cap > n ? cap : n) + BLOCK_DOCS - 1) / BLOCK_DOCS * BLOCK_DOCS;
     void *memory = mem_alloc(blocks_size_bytes(index, cap) + CACHE_LINE);
-    int16_t *rows = memory ? mem_realloc(index->rows, (size_t)cap * index->width * sizeof(*rows)) : NULL;
+    uint8_t *rows = memory ? mem_realloc(index->rows, cap * row_size_bytes(index->width)) : NULL;
     if (!rows) {
         mem_free(memory);
         return ERR_NOMEM;
@@ -66,15 +66,15 @@ static uint8_t *block_of(const struct vector_index *index, uint32_t doc)
     return index->blocks + doc / BLOCK_DOCS * block_size_bytes(index->width);
 }
 
-static int16_t *row_of(const struct vector_index *index, uint32_t doc)
+static struct vector_row *row_of(const struct vector_index *index, uint32_t doc)
 {
-    return index->rows + (size_t)doc * index->width;
+    return row_at(index->rows, index->width, doc);
 }
 
 static void put_nothing(struct vector_index *index, uint32_t doc)
 {
     block_factors(block_of(index, doc), index->width)[doc % BLOCK_DOCS] = 0;
-    memset(row_of(index, doc), 0, index->width * sizeof(*index->rows));
+    memset(row_of(index, doc), 0, row_size_bytes(index->width));
 }
 
 int vector_add(struct vector_index *index, uint32_t doc, const float *vector)
@@ -89,8 +89,8 @@ int vector_add(struct vector_index *index, uint32_t doc, const float *vector)
     while (index->n <= doc)
         put_nothing(index, index->n++);
     if (found == 0) {
-        vector_to_row(unit, index->width, row_of(index, doc));
         vector_rotate(unit, index->width);
+        vector_to_row(unit, index->width, row_of(index, doc));
         vector_encode(unit, index->width, block_of(index, doc), doc % BLOCK_DOCS);
     }
     return 0;
@@ -101,11 +101,11 @@ static void move_doc(struct vector_index *index, uint32_t from, uint32_t to)
 {
     uint8_t *source = block_of(index, from), *target = block_of(index, to);
     size_t source_lane = block_lane(from % BLOCK_DOCS), target_lane = block_lane(to % BLOCK_DOCS);
-    for (size_t at = 0; at < index->width / 8 * BLOCK_DOCS; at += BLOCK_DOCS)
+    for (size_t at = 0; at < code_size_bytes(index->width) * BLOCK_DOCS; at += BLOCK_DOCS)
         target[at + target_lane] = source[at + source_lane];
     block_factors(target, index->width)[to % BLOCK_DOCS] =
         block_factors(source, index->width)[from % BLOCK_DOCS];
-    memcpy(row_of(index, to), row_of(index, from), index->width * sizeof(*index->rows));
+    memcpy(row_of(index, to), row_of(index, from), row_size_bytes(index->width));
 }
 
 void vector_compact(struct vector_index *index, const uint32_t *map)
@@ -123,7 +123,7 @@ void vector_compact(struct vector_index *index, const uint32_t *map)
 
 size_t vector_size_bytes(const struct vector_index *index)
 {
-    return (size_t)index->cap * index->width * sizeof(*index->rows) +
+    return index->cap * row_size_bytes(index->width) +
            (index->cap ? blocks_size_bytes(index, index->cap) + CACHE_LINE : 0);
 }
 
@@ -139,13 +139,13 @@ int vector_make_query(const struct vector_index *index, const float *vector, str
         *ret_query = (struct vector_query){0};
         return 0;
     }
-    int16_t *row = arena_alloc(arena, width * sizeof(*row));
-    uint8_t *table = arena_alloc(arena, (size_t)width / 4 * 16);
-    if (!row || !table)
+    int16_t *side = arena_alloc(arena, width * sizeof(*side));
+    uint8_t *table = arena_alloc(arena, (size_t)width / 2 * 16);
+    if (!side || !table)
         return arena_error(arena);
-    vector_to_row(unit, width, row);
     vector_rotate(unit, width);
+    vector_to_side(unit, width, side);
     vector_make_table(unit, width, table);
-    *ret_query = (struct vector_query){.row = row, .table = table};
+    *ret_query = (struct vector_query){.row = side, .table = table};
     return 0;
 }

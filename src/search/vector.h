@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vector index of a partition: every document's unit vector, and a code of one bit a dimension from which
- * its nearness to a query is guessed fast enough to guess it for all of them. What comes out is exact: the
- * codes only choose which vectors are compared. It finds and scores; fusion is the partition's.
+ * The vector index of a partition: every document's unit vector in ten bits a dimension, and a code of two
+ * from which its nearness to a query is guessed fast enough to guess it for all of them. The codes only
+ * choose which vectors are compared. It finds and scores; fusion is the partition's.
  *
  * Takes no locks. Searches change nothing and may run beside each other; add and compact must be alone.
  */
@@ -19,8 +19,8 @@ struct vector_index {
     uint32_t dim;
     uint32_t width;  /* dim rounded up to whole words of 64 bits: the rest is zero */
     uint32_t n, cap; /* document numbers below n; cap is in whole blocks */
-    int16_t *rows;   /* unit vectors in fixed point, width a document */
-    uint8_t *blocks; /* codes, 64 documents a block, on a cache line; in blocks_memory */
+    uint8_t *rows;   /* what is compared: a row a document */
+    uint8_t *blocks; /* what is scanned: codes, 64 documents a block, on a cache line; in blocks_memory */
     void *blocks_memory;
     const struct vector_kernel *kernel;
 };
@@ -39,7 +39,7 @@ size_t vector_size_bytes(const struct vector_index *index);
 /* A query as its searches need it, valid for every index of the same dimension. */
 struct vector_query {
     const int16_t *row;   /* NULL: a zero vector, near to nothing */
-    const uint8_t *table; /* what each four bits of a code are worth: 16 bytes for every four dimensions */
+    const uint8_t *table; /* what each four bits of a code are worth: 16 bytes for every two dimensions */
 };
 /* The query's memory is the arena's. ERR_INVALID when a component is not finite. */
 int vector_make_query(const struct vector_index *index, const float *vector, struct arena *arena,
@@ -47,7 +47,7 @@ int vector_make_query(const struct vector_index *index, const float *vector, str
 
 struct vector_hit {
     uint32_t doc;
-    float cosine; /* to within 0.0001 */
+    float cosine; /* to within 0.001, mostly 0.0001: vectors are kept in ten bits a dimension */
 };
 
 /* The k documents nearest to the query among those that the filter passes, best first, ties by newest, then

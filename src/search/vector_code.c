@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From vectors to codes (RaBitQ, SIGMOD 2024, with one factor in place of two). A unit vector z is turned at
- * random and keeps the signs s of its components; <s, q> / |z|_1, the sum of the absolute components below,
- * is then an estimate of <z, q> without bias, its error about 1 / sqrt(width). The query keeps four bits a
- * component, in steps symmetric about zero: worth u or 15 - u for either sign, 0 to 15. What any four bits of
- * a code are worth together, 0 to 60, stands in a table of 16 bytes, which is one shuffle instruction for as
- * many documents as a register has bytes.
+ * From vectors to codes (after RaBitQ, SIGMOD 2024 and 2025, with one factor in place of two). A unit vector
+ * z is turned at random and each component is kept in two bits, as the odd number l of -3, -1, 1 and 3 that
+ * it is nearest to in steps of half a standard deviation; <l, q> / <l, z> is then an estimate of <z, q> whose
+ * error is about 0.37 / sqrt(width). What any four bits of a code, two components, are worth for a query
+ * stands in a table of 16 bytes, which is one shuffle instruction for as many documents as a register has
+ * bytes.
  *
  * The rotation is rounds of random signs and a Hadamard transform over the largest power of two that fits,
  * over the front and the back in turn. Additions alone, in one order: the same bits on every machine.
@@ -14,7 +14,9 @@
 
 #include <math.h>
 
-#define N_ROUNDS 4 /* two mix a power of two; where front and back overlap by half, four do */
+/* The mean of a normal number times the level it is kept as; without unit. */
+#define MEAN_PRODUCT 1.77
+#define N_ROUNDS     4 /* two mix a power of two; where front and back overlap by half, four do */
 
 int vector_normalize(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
 {
@@ -33,10 +35,30 @@ int vector_normalize(const float *vector, uint32_t dim, uint32_t width, float *r
     return 0;
 }
 
-void vector_to_row(const float *unit, uint32_t width, int16_t *ret_row)
+void vector_to_side(const float *rotated, uint32_t width, int16_t *ret_side)
 {
     for (uint32_t i = 0; i < width; i++)
-        ret_row[i] = (int16_t)(unit[i] * ROW_ONE + (unit[i] < 0 ? -0.5F : 0.5F));
+        ret_side[i] = (int16_t)(rotated[i] * SIDE_ONE + (rotated[i] < 0 ? -0.5F : 0.5F));
+}
+
+void vector_to_row(const float *rotated, uint32_t width, struct vector_row *ret_row)
+{
+    uint8_t *low = row_low(ret_row, width);
+    uint32_t quarter = width / 4;
+    float largest = 0;
+    double product = 0;
+    for (uint32_t i = 0; i < width; i++)
+        largest = fmaxf(largest, fabsf(rotated[i]));
+    memset(low, 0, quarter);
+    for (uint32_t i = 0; i < width; i++) {
+        int step = (int)lrintf(rotated[i] / largest * MAX_STEP);
+        ret_row->high[i] = (int8_t)(step >> 2);
+        low[i % quarter] |= (uint8_t)((step & 3) << 2 * (i / quarter));
+        product += (double)step * rotated[i];
+    }
+    /* Not the step's size: this way a vector's cosine with itself is 1, whatever rounding did to its length.
+     */
+    ret_row->scale = (float)(1 / (SIDE_ONE * product));
 }
 
 /* 64 random signs that depend on their place alone (splitmix64). */
@@ -105,51 +127,76 @@ void vector_rotate(float *vector, uint32_t width)
     }
 }
 
+/* Of two bits for a component, to -3, -1, 1 or 3. */
+static int level_of(unsigned bits)
+{
+    return 2 * (int)bits - 3;
+}
+
 void vector_encode(const float *rotated, uint32_t width, uint8_t *block, size_t i)
 {
-    double absolutes = 0;
-    for (uint32_t at = 0; at < width; at += 8) {
+    float steps_per_one = sqrtf((float)width); /* a step is a standard deviation */
+    double product = 0;
+    for (uint32_t at = 0; at < width; at += 4) {
         unsigned code = 0;
-        for (unsigned bit = 0; bit < 8; bit++) {
-            absolutes += fabs((double)rotated[at + bit]);
-            code |= (unsigned)(rotated[at + bit] > 0) << bit;
+        for (unsigned j = 0; j < 4; j++) {
+            float steps = rotated[at + j] * steps_per_one;
+            unsigned bits = (unsigned)(steps > -1) + (steps > 0) + (steps > 1);
+            code |= bits << 2 * j;
+            product += (double)rotated[at + j] * level_of(bits);
         }
-        block[at / 8 * BLOCK_DOCS + block_lane(i)] = (uint8_t)code;
+        block[at / 4 * BLOCK_DOCS + block_lane(i)] = (uint8_t)code;
     }
-    /* The sum of absolutes is sqrt(2 / pi * width) on the average: the factor is about one half of 32768. */
-    double factor = 16384 * sqrt(2 / M_PI * width) / absolutes;
+    /* Makes the factor one half of 32768 on the average. */
+    double factor = 16384 * MEAN_PRODUCT * sqrt(width) / product;
     block_factors(block, width)[i] = (int16_t)fmin(factor, INT16_MAX);
 }
 
-/* u of the two worths u and 15 - u. Beyond 2.8 standard deviations steps would serve hardly any component. */
-static unsigned quantize(float component, float steps_per_one)
+/* The highest worth: of a byte four are added up, and all of a code in 16 bits. */
+static int table_top(uint32_t width)
 {
-    float steps = component * steps_per_one + 8; /* 7.5, and 0.5 to round */
-    return steps <= 0 ? 0 : steps >= 15 ? 15 : (unsigned)steps;
+    return width <= 2048 ? 60 : 30;
+}
+
+/* What two components of 4.2 standard deviations together are worth is the most or the least: fewer than one
+ * pair in 300 has more. */
+static float worth_per_one(uint32_t width)
+{
+    return (float)table_top(width) / 2 / (3 * 4.2F) * sqrtf((float)width);
 }
 
 void vector_make_table(const float *rotated, uint32_t width, uint8_t *ret_table)
 {
-    float steps_per_one = sqrtf((float)width) * (7.5F / 2.8F);
-    for (uint32_t at = 0; at < width; at += 4, ret_table += 16) {
-        unsigned u[4], all_negative = 0;
-        for (unsigned bit = 0; bit < 4; bit++) {
-            u[bit] = quantize(rotated[at + bit], steps_per_one);
-            all_negative += 15 - u[bit];
+    float scale = worth_per_one(width), top = (float)table_top(width);
+    for (uint32_t at = 0; at < width; at += 2)
+        for (unsigned second = 0; second < 4; second++) {
+            float rest = top / 2 + 0.5F + rotated[at + 1] * (float)level_of(second) * scale;
+            for (unsigned first = 0; first < 4; first++) {
+                float worth = rest + rotated[at] * (float)level_of(first) * scale;
+                worth = worth < 0 ? 0 : worth;
+                *ret_table++ = (uint8_t)(int)(worth > top ? top : worth);
+            }
         }
-        ret_table[0] = (uint8_t)all_negative;
-        for (unsigned code = 1; code < 16; code++) {
-            unsigned bit = (unsigned)__builtin_ctz(code);
-            ret_table[code] = (uint8_t)(ret_table[code & (code - 1)] + 2 * (int)u[bit] - 15);
-        }
-    }
 }
 
 struct vector_scan vector_make_scan(const uint8_t *table, uint32_t width)
 {
-    struct vector_scan scan = {
-        .table = table, .width = width, .middle = (int)(width * 15 / 2), .at_least = INT16_MIN};
+    struct vector_scan scan = {.table = table,
+                               .n_lines = code_size_bytes(width),
+                               .middle = table_top(width) / 2 * (int)(width / 2),
+                               .at_least = INT16_MIN};
     while ((scan.middle << (scan.shift + 1)) <= INT16_MAX)
         scan.shift++;
     return scan;
+}
+
+float vector_key_per_cosine(uint32_t width)
+{
+    struct vector_scan scan = vector_make_scan(NULL, width);
+    return (float)(1 << scan.shift) * worth_per_one(width) * (float)MEAN_PRODUCT * sqrtf((float)width) / 2;
+}
+
+float vector_estimate_error(uint32_t width, float cosine)
+{
+    return sqrtf(0.135F * (1 - cosine * cosine) / (float)width);
 }

@@ -8,7 +8,7 @@ static void scan_block(const uint8_t *block, const struct vector_scan *scan, int
 {
     int sums[BLOCK_DOCS] = {0}; /* by lane */
     const uint8_t *table = scan->table, *codes = block;
-    for (uint32_t at = 0; at < scan->width; at += 8, table += 32, codes += BLOCK_DOCS)
+    for (size_t line = 0; line < scan->n_lines; line++, table += 32, codes += BLOCK_DOCS)
         for (size_t lane = 0; lane < BLOCK_DOCS; lane++)
             sums[lane] += table[codes[lane] & 15] + table[16 + (codes[lane] >> 4)];
     for (size_t i = 0; i < BLOCK_DOCS; i++) {
@@ -22,7 +22,7 @@ static void scan_block(const uint8_t *block, const struct vector_scan *scan, int
 static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                         int16_t *ret_keys, uint64_t *ret_masks)
 {
-    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
         scan_block(blocks, scan, ret_keys);
         ret_masks[b] = 0;
         for (size_t i = 0; i < BLOCK_DOCS; i++)
@@ -30,11 +30,16 @@ static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vec
     }
 }
 
-static int32_t dot(const int16_t *left, const int16_t *right, uint32_t width)
+static int32_t dot(const int16_t *side, const struct vector_row *row, uint32_t width)
 {
+    const uint8_t *low = row_low(row, width);
+    uint32_t quarter = width / 4;
     int32_t sum = 0;
     for (uint32_t i = 0; i < width; i++)
-        sum += left[i] * right[i];
+        sum += side[i] * row->high[i];
+    sum *= 4;
+    for (uint32_t i = 0; i < width; i++)
+        sum += side[i] * (low[i % quarter] >> 2 * (i / quarter) & 3);
     return sum;
 }
 

@@ -29,15 +29,15 @@ static inline uint64_t make_keys(uint16x8_t sums, const int16_t *factors, const 
 static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                         int16_t *ret_keys, uint64_t *ret_masks)
 {
-    size_t n_rows = scan->width / 8;
-    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
-        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_rows * BLOCK_DOCS);
+    size_t n_lines = scan->n_lines;
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
+        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_lines * BLOCK_DOCS);
         ret_masks[b] = 0;
         for (size_t quarter = 0; quarter < 4; quarter++) {
             const uint8_t *codes = blocks + quarter * 16;
             uint16x8_t whole = vdupq_n_u16(0), odd = vdupq_n_u16(0);
-            for (size_t row = 0; row < n_rows; row += 2) {
-                const uint8_t *two = codes + row * BLOCK_DOCS, *table = scan->table + row * 32;
+            for (size_t line = 0; line < n_lines; line += 2) {
+                const uint8_t *two = codes + line * BLOCK_DOCS, *table = scan->table + line * 32;
                 uint16x8_t sum = vreinterpretq_u16_u8(
                     vaddq_u8(look_up(two, table), look_up(two + BLOCK_DOCS, table + 32)));
                 whole = vaddq_u16(whole, sum);
@@ -52,13 +52,26 @@ static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vec
     }
 }
 
-static int32_t dot(const int16_t *left, const int16_t *right, uint32_t width)
+static inline int32x4_t add_products(int32x4_t sums, const int16_t *side, int16x8_t steps)
 {
+    int16x8_t a = vld1q_s16(side);
+    return vmlal_high_s16(vmlal_s16(sums, vget_low_s16(a), vget_low_s16(steps)), a, steps);
+}
+
+static int32_t dot(const int16_t *side, const struct vector_row *row, uint32_t width)
+{
+    const uint8_t *low = row_low(row, width);
+    uint32_t quarter = width / 4;
     int32x4_t sums = vdupq_n_s32(0);
-    for (uint32_t i = 0; i < width; i += 8) {
-        int16x8_t a = vld1q_s16(left + i), b = vld1q_s16(right + i);
-        sums = vmlal_high_s16(vmlal_s16(sums, vget_low_s16(a), vget_low_s16(b)), a, b);
-    }
+    for (uint32_t i = 0; i < width; i += 8)
+        sums = add_products(sums, side + i, vmovl_s8(vld1_s8(row->high + i)));
+    sums = vshlq_n_s32(sums, 2);
+    for (uint32_t part = 0; part < 4; part++, side += quarter)
+        for (uint32_t i = 0; i < quarter; i += 8) {
+            uint8x8_t steps =
+                vand_u8(vshl_u8(vld1_u8(low + i), vdup_n_s8((int8_t)(-2 * (int)part))), vdup_n_u8(3));
+            sums = add_products(sums, side + i, vreinterpretq_s16_u16(vmovl_u8(steps)));
+        }
     return vaddvq_s32(sums);
 }
 

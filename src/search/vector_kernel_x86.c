@@ -40,15 +40,15 @@ AVX2 static inline unsigned keys_avx2(__m256i sums, const int16_t *factors, cons
 AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                            int16_t *ret_keys, uint64_t *ret_masks)
 {
-    size_t n_rows = scan->width / 8;
-    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
-        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_rows * BLOCK_DOCS);
+    size_t n_lines = scan->n_lines;
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
+        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_lines * BLOCK_DOCS);
         ret_masks[b] = 0;
         for (size_t half = 0; half < 2; half++) {
             const uint8_t *codes = blocks + half * 32;
             __m256i whole = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
-            for (size_t row = 0; row < n_rows; row += 2) {
-                const uint8_t *two = codes + row * BLOCK_DOCS, *table = scan->table + row * 32;
+            for (size_t line = 0; line < n_lines; line += 2) {
+                const uint8_t *two = codes + line * BLOCK_DOCS, *table = scan->table + line * 32;
                 __m256i sum =
                     _mm256_add_epi8(look_up_avx2(two, table), look_up_avx2(two + BLOCK_DOCS, table + 32));
                 whole = _mm256_add_epi16(whole, sum);
@@ -63,17 +63,38 @@ AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct 
     }
 }
 
-AVX2 static int32_t dot_avx2(const int16_t *left, const int16_t *right, uint32_t width)
+/* Products with the low two bits of a row's steps. */
+AVX2 static inline __m256i dot_low(const int16_t *side, const uint8_t *low, uint32_t quarter)
 {
     __m256i sums = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < width; i += 16)
-        sums = _mm256_add_epi32(
-            sums, _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(left + i)),
-                                    _mm256_loadu_si256((const __m256i *)(const void *)(right + i))));
+    for (int part = 0; part < 4; part++, side += quarter)
+        for (uint32_t i = 0; i < quarter; i += 16) {
+            __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(low + i));
+            four = _mm_and_si128(_mm_srl_epi16(four, _mm_cvtsi32_si128(2 * part)), _mm_set1_epi8(3));
+            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + i));
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, _mm256_cvtepu8_epi16(four)));
+        }
+    return sums;
+}
+
+AVX2 static int32_t sum_avx2(__m256i sums)
+{
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
     four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
     four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
     return _mm_cvtsi128_si32(four);
+}
+
+AVX2 static int32_t dot_avx2(const int16_t *side, const struct vector_row *row, uint32_t width)
+{
+    __m256i sums = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < width; i += 16) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + i));
+        __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row->high + i)));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+    }
+    return sum_avx2(
+        _mm256_add_epi32(_mm256_slli_epi32(sums, 2), dot_low(side, row_low(row, width), width / 4)));
 }
 
 const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2};
@@ -103,31 +124,35 @@ AVX512 static inline uint64_t keys_avx512(__m512i sums, const uint8_t *factors,
 AVX512 static void scan_avx512(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                                int16_t *ret_keys, uint64_t *ret_masks)
 {
-    size_t n_rows = scan->width / 8;
-    for (size_t b = 0; b < n_blocks; b++, blocks += block_size_bytes(scan->width), ret_keys += BLOCK_DOCS) {
+    size_t n_lines = scan->n_lines;
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
         __m512i whole = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
-        for (size_t row = 0; row < n_rows; row += 2) {
-            const uint8_t *two = blocks + row * BLOCK_DOCS, *table = scan->table + row * 32;
+        for (size_t line = 0; line < n_lines; line += 2) {
+            const uint8_t *two = blocks + line * BLOCK_DOCS, *table = scan->table + line * 32;
             __m512i sum =
                 _mm512_add_epi8(look_up_avx512(two, table), look_up_avx512(two + BLOCK_DOCS, table + 32));
             whole = _mm512_add_epi16(whole, sum);
             odd = _mm512_add_epi16(odd, _mm512_srli_epi16(sum, 8));
         }
         __m512i even = _mm512_sub_epi16(whole, _mm512_slli_epi16(odd, 8));
-        const uint8_t *factors = blocks + n_rows * BLOCK_DOCS;
+        const uint8_t *factors = blocks + n_lines * BLOCK_DOCS;
         uint64_t first = keys_avx512(even, factors, scan, ret_keys);
         uint64_t second = keys_avx512(odd, factors + 64, scan, ret_keys + BLOCK_DOCS / 2);
         ret_masks[b] = first | second << 32;
     }
 }
 
-AVX512 static int32_t dot_avx512(const int16_t *left, const int16_t *right, uint32_t width)
+AVX512 static int32_t dot_avx512(const int16_t *side, const struct vector_row *row, uint32_t width)
 {
     __m512i sums = _mm512_setzero_si512();
-    for (uint32_t i = 0; i < width; i += 32)
-        sums = _mm512_add_epi32(
-            sums, _mm512_madd_epi16(_mm512_loadu_si512(left + i), _mm512_loadu_si512(right + i)));
-    return _mm512_reduce_add_epi32(sums);
+    for (uint32_t i = 0; i < width; i += 32) {
+        __m512i a = _mm512_loadu_si512(side + i);
+        __m512i b = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(row->high + i)));
+        sums = _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+    }
+    __m256i halves = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
+    return sum_avx2(
+        _mm256_add_epi32(_mm256_slli_epi32(halves, 2), dot_low(side, row_low(row, width), width / 4)));
 }
 
 const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx512};

@@ -10,23 +10,24 @@ static void assert_same_scan(const struct vector_kernel *kernel, struct vector_d
     enum { N_BLOCKS = 3 };
     int16_t keys[N_BLOCKS * BLOCK_DOCS], same_keys[N_BLOCKS * BLOCK_DOCS];
     uint64_t masks[N_BLOCKS], same_masks[N_BLOCKS];
-    uint8_t *blocks = malloc(N_BLOCKS * block_size_bytes(width)), *table = malloc(width * 4);
+    uint8_t *blocks = malloc(N_BLOCKS * block_size_bytes(width)), *table = malloc(width * 8);
+    unsigned top = width > 2048 ? 30 : 60; /* the most there is */
     for (size_t i = 0; i < N_BLOCKS * block_size_bytes(width); i++)
         blocks[i] = (uint8_t)data_random(data);
     for (size_t b = 0; b < N_BLOCKS; b++)
         for (size_t i = 0; i < BLOCK_DOCS; i++)
             block_factors(blocks + b * block_size_bytes(width), width)[i] =
                 (int16_t)(data_random(data) & INT16_MAX);
-    for (size_t i = 0; i < width * 4; i++)
-        table[i] = (uint8_t)(i % 97 == 0 ? 60 : data_random(data) % 61); /* 60: the most there is */
+    for (size_t i = 0; i < width * 8; i++)
+        table[i] = (uint8_t)(i % 97 == 0 ? top : data_random(data) % (top + 1));
     struct vector_scan scan = vector_make_scan(table, width);
     scan.at_least = (int16_t)(data_random(data) % 2001 - 1000);
     vector_kernel_portable.scan(blocks, N_BLOCKS, &scan, keys, masks);
     kernel->scan(blocks, N_BLOCKS, &scan, same_keys, same_masks);
     assert_memory_equal(keys, same_keys, sizeof(keys));
     assert_memory_equal(masks, same_masks, sizeof(masks));
-    memset(blocks, 0xff, width / 8 * BLOCK_DOCS);
-    memset(table, 60, width * 4); /* the highest sums */
+    memset(blocks, 0xff, code_size_bytes(width) * BLOCK_DOCS);
+    memset(table, (int)top, width * 8); /* the highest sums */
     vector_kernel_portable.scan(blocks, N_BLOCKS, &scan, keys, masks);
     kernel->scan(blocks, N_BLOCKS, &scan, same_keys, same_masks);
     assert_memory_equal(keys, same_keys, sizeof(keys));
@@ -37,21 +38,30 @@ static void assert_same_scan(const struct vector_kernel *kernel, struct vector_d
 static void assert_same_dot(const struct vector_kernel *kernel, struct vector_data *data, uint32_t width)
 {
     float *vector = malloc(width * sizeof(*vector));
-    int16_t *left = malloc(width * sizeof(*left)), *right = malloc(width * sizeof(*right));
+    int16_t *side = malloc(width * sizeof(*side));
+    struct vector_row *row = malloc(row_size_bytes(width));
     for (uint32_t i = 0; i < width; i++)
         vector[i] = data_normal(data);
     assert_int_equal(vector_normalize(vector, width, width, vector), 0);
-    vector_to_row(vector, width, left);
+    vector_to_side(vector, width, side);
+    vector_to_row(vector, width, row);
+    assert_int_equal(kernel->dot(side, row, width), vector_kernel_portable.dot(side, row, width));
+    assert_float_equal((float)kernel->dot(side, row, width) * row->scale, 1, 1e-4);
+    memset(side, 0, width * sizeof(*side));
+    for (uint32_t i = 0; i < width; i++) { /* every step is where it belongs */
+        side[i] = SIDE_ONE;
+        int step = (int)((double)vector[i] / ((double)row->scale * SIDE_ONE));
+        assert_in_range(kernel->dot(side, row, width) / SIDE_ONE - step + 2, 0, 4);
+        side[i] = 0;
+    }
     for (uint32_t i = 0; i < width; i++)
-        right[i] = (int16_t)-left[i];
-    assert_int_equal(kernel->dot(left, right, width), vector_kernel_portable.dot(left, right, width));
-    memset(left, 0, width * sizeof(*left));
-    left[width - 1] = ROW_ONE;
-    assert_int_equal(kernel->dot(left, left, width), ROW_ONE * ROW_ONE);
-    assert_int_equal(kernel->dot(left, right, width), ROW_ONE * right[width - 1]);
+        vector[i] = i == width - 1 ? -1 : 0; /* the largest sum */
+    vector_to_row(vector, width, row);
+    side[width - 1] = -SIDE_ONE;
+    assert_int_equal(kernel->dot(side, row, width), SIDE_ONE * MAX_STEP);
     free(vector);
-    free(left);
-    free(right);
+    free(side);
+    free(row);
 }
 
 static void kernels_give_the_portable_ones_bits(void **state)
@@ -138,8 +148,9 @@ static void keys_estimate_cosines(void **state)
             if (other != doc)
                 error += fabs((double)keys[other] / keys[doc] - cosine_slowly(&many, other, query));
     }
-    assert_true(self > 1000);
-    assert_true(error / (64 * 63) < 0.06); /* about 1 / sqrt(256) */
+    error /= 64.0 * 63;
+    assert_true(error < vector_estimate_error(256, 0)); /* the mean is 0.8 of the standard deviation */
+    assert_float_equal(self / vector_key_per_cosine(256), 1, 0.01);
     assert_int_equal(many_find(&many, &filter, query, 1).hits[0].doc, 63);
     many_done(&many);
 }

@@ -155,11 +155,12 @@ static inline struct found find_slowly(struct many *many, const struct docs_filt
 }
 
 /* How many of the true hits were found: those as near as the worst of them count, for ties have no order. */
-static inline size_t count_found(struct found truth, struct found found)
+static inline size_t count_found(const struct many *many, const float *vector, struct found truth,
+                                 struct found found)
 {
     size_t n = 0;
     for (size_t i = 0; i < found.n; i++)
-        n += found.hits[i].cosine >= truth.hits[truth.n - 1].cosine - 1e-4F;
+        n += cosine_slowly(many, found.hits[i].doc, vector) >= truth.hits[truth.n - 1].cosine - 1e-5F;
     return n;
 }
 
