@@ -40,6 +40,13 @@ def make_texts(tokenizer, length):
     return texts
 
 
+def compile_program(build, name):
+    program = f"{build}/bench-{name}"
+    subprocess.run(["cc", "-O3", "-D_GNU_SOURCE", f"-I{ROOT}/src", f"{ROOT}/bench/{name}.c", f"{build}/src/libprecis_all.a", "-lutf8proc",
+                    "-lyaml", "-lm", "-pthread", "-Wl,--gc-sections", "-o", program], check=True)
+    return program
+
+
 def ours(program, folder, texts):
     out = subprocess.run([program, folder, str(SECONDS)], input="\n".join(texts), capture_output=True, text=True, check=True).stdout
     rate, median = out.split()
@@ -71,9 +78,7 @@ def row(name, pairs, is_rate, digits):
 def main():
     build, folder, *rest = sys.argv[1:]
     n_rounds = int(rest[0]) if rest else 7
-    program = f"{build}/bench-encoder"
-    subprocess.run(["cc", "-O3", "-D_GNU_SOURCE", f"-I{ROOT}/src", f"{ROOT}/bench/encoder.c", f"{build}/src/libprecis_all.a", "-lutf8proc",
-                    "-lyaml", "-lm", "-pthread", "-Wl,--gc-sections", "-o", program], check=True)
+    program = compile_program(build, "encoder")
     peers = [encoder_onnx.Encoder(folder, form) for form in (encoder_onnx.PLAIN, encoder_onnx.FUSED)]
     print("| one text, median us | Precis | ONNX Runtime | ratio |\n| --- | --- | --- | --- |")
     mixed = []
@@ -86,6 +91,8 @@ def main():
     for name, texts in [*((f"{n} tokens", make_texts(peers[0].tokenizer, n)) for n in (16, 64)), ("8 to 256 tokens, mixed", mixed[::4])]:
         pairs = [(ours(program, folder, texts)[0], max(in_batches(peer, texts) for peer in peers)) for _ in range(n_rounds)]
         row(name, pairs, True, 0)
+    print()
+    subprocess.run([compile_program(build, "encoder_kernel")], check=True)
 
 
 main()
