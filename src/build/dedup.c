@@ -125,7 +125,9 @@ static bool runs_agree(const struct fingerprint *a, const struct fingerprint *b)
     size_t most = a->n_runs + b->n_runs - least;
     if ((double)least < MIN_LIKENESS * (double)most)
         return false;
-    for (size_t i = 0, j = 0; i < a->n_runs && j < b->n_runs;) {
+    /* Of all runs of both no more than this share may be in one alone. Most pairs are past it after a few. */
+    size_t most_alone = (size_t)((1 - MIN_LIKENESS) / (1 + MIN_LIKENESS) * (double)(least + most)) + 1;
+    for (size_t i = 0, j = 0; i < a->n_runs && j < b->n_runs && i + j <= most_alone + 2 * n_both;) {
         if (a->runs[i] == b->runs[j]) {
             n_both++;
             i++;
