@@ -131,7 +131,7 @@ static struct arena arena;
 
 static size_t find_ours(size_t question, int64_t *ret_rows)
 {
-    struct search_query query = {.tenant = str_of("t"), .user = str_of("u"), .text = questions.items[question], .limit = TOP,
+    struct search_query query = {.tenant = str_of("t"), .user = str_of("u"), .mode = SEARCH_KEYWORD, .text = questions.items[question], .limit = TOP,
                                  .since_us = INT64_MIN, .until_us = INT64_MAX};
     struct search_hit *hits = NULL;
     struct err_info err;
