@@ -189,6 +189,8 @@ class Pair:
             self.peer.stop()
 
     def ask(self, questions):
+        # The first search after a start makes the index, which a context would not wait for.
+        self.ours.call("GET", f"/memory/search?user_id={USER}&query=index")
         for question in questions:
             if not self.ours.call("POST", "/v1/context", our_context(question))["context"]:
                 raise SystemExit("whole: an empty context")
