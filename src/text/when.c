@@ -12,20 +12,20 @@
 
 /* A question is shorter; what lies behind is not read. */
 #define MAX_QUESTION_BYTES 8192
-#define MAX_SHIFT_YEARS    1
+/* The years 1 to 9999: what is counted from there stays far inside 64 bits. */
+#define MIN_NOW_US      (INT64_C(-62135510400) * US_PER_SEC)
+#define MAX_NOW_US      (INT64_C(253402214400) * US_PER_SEC)
+#define MAX_SHIFT_YEARS 1
 
 struct best {
     struct found found[WHEN_MAX];
     size_t n, n_bytes;
 };
 
-static void try_language(struct str question, const struct when_language *language, int64_t today,
-                         struct best *best)
+static void try_reading(struct reading *reading, struct best *best)
 {
-    struct reading reading;
     struct best mine;
-    reading_fill(&reading, question, language, today);
-    mine.n = rules_run(&reading, mine.found, WHEN_MAX, &mine.n_bytes);
+    mine.n = rules_run(reading, mine.found, WHEN_MAX, &mine.n_bytes);
     if (mine.n && mine.n_bytes > best->n_bytes)
         *best = mine;
 }
@@ -44,7 +44,10 @@ static bool has_unspaced(struct str text)
 static int64_t local_day(int64_t time_us, const struct zone *zone)
 {
     struct civil civil;
-    civil_from_us(time_us, zone, &civil);
+    civil_from_us(time_us < MIN_NOW_US   ? MIN_NOW_US
+                  : time_us > MAX_NOW_US ? MAX_NOW_US
+                                         : time_us,
+                  zone, &civil);
     return span_days_of(civil.year, civil.month, civil.day);
 }
 
@@ -71,14 +74,20 @@ static struct when_range range_of(const struct found *found, const struct zone *
 size_t when_find(struct str question, int64_t now_us, const struct zone *zone, struct when_range *ranges,
                  size_t max)
 {
+    struct reading reading;
     struct best best = {.n = 0};
     int64_t today = local_day(now_us, zone);
     question = utf8_prefix(question, MAX_QUESTION_BYTES);
-    for (size_t i = 0; i < WHEN_N_SPACED; i++)
-        try_language(question, &when_spaced[i], today, &best);
-    if (has_unspaced(question))
-        for (size_t i = 0; i < WHEN_N_UNSPACED; i++)
-            try_language(question, &when_unspaced[i], today, &best);
+    reading_fill(&reading, question, NULL, today);
+    for (size_t i = 0; i < WHEN_N_SPACED; i++) {
+        reading_translate(&reading, &when_spaced[i]);
+        try_reading(&reading, &best);
+    }
+    size_t n_unspaced = has_unspaced(question) ? WHEN_N_UNSPACED : 0;
+    for (size_t i = 0; i < n_unspaced; i++) {
+        reading_fill(&reading, question, &when_unspaced[i], today);
+        try_reading(&reading, &best);
+    }
     size_t n = best.n < max ? best.n : max;
     for (size_t i = 0; i < n; i++)
         ranges[i] = range_of(&best.found[i], zone);

@@ -38,7 +38,8 @@ struct when_range {
 #define WHEN_MAX 8
 
 /* Fills ranges (room for max) in the order of the text and returns their number; 0: no date there. Only the
- * first 256 words are read. now_us: what "yesterday" counts from; zone: whose midnights (NULL: UTC). */
+ * first 256 words are read. now_us: what "yesterday" counts from, kept inside the years 1 to 9999; zone:
+ * whose midnights (NULL: UTC). */
 size_t when_find(struct str question, int64_t now_us, const struct zone *zone, struct when_range *ranges,
                  size_t max);
 

@@ -65,7 +65,6 @@ struct when_word {
 struct when_language {
     const struct when_word *words;
     size_t n;
-    bool is_unspaced; /* found by the longest match at any character; "before" stands behind the date */
 };
 
 #define WHEN_N_SPACED   5
@@ -150,8 +149,12 @@ struct point {
     enum when_year year;
 };
 
+/* The tokens of a text. language: an unspaced one, whose words are found with them; NULL: numbers alone have
+ * a meaning until the reading is translated. */
 void reading_fill(struct reading *reading, struct str text, const struct when_language *language,
                   int64_t today);
+/* Gives every word its meaning in a language that parts them by spaces. */
+void reading_translate(struct reading *reading, const struct when_language *language);
 /* W_NONE beyond the end, and for a token that a full stop parts from the start. */
 enum when_kind reading_kind(const struct reading *reading, size_t i);
 /* Past words of the kinds a and b. */

@@ -26,6 +26,8 @@ static enum sort sort_of(uint32_t codepoint)
 {
     if (digit_of(codepoint) >= 0)
         return SORT_DIGIT;
+    if (codepoint < 0x80)
+        return (codepoint | 0x20) >= 'a' && (codepoint | 0x20) <= 'z' ? SORT_LETTER : SORT_BETWEEN;
     switch (char_class_of(codepoint)) {
     case CHAR_LOWER:
     case CHAR_UPPER:
@@ -98,21 +100,15 @@ static size_t read_number(struct str text, size_t pos, struct token *token)
     return pos;
 }
 
-static size_t read_word(struct str text, size_t pos, const struct when_language *language,
-                        struct token *token)
+static size_t read_word(struct str text, size_t pos)
 {
-    size_t start = pos, next = pos;
+    size_t next = pos;
     while (next < text.len && sort_of(utf8_next(text, &next)) == SORT_LETTER)
         pos = next;
-    if (pos - start <= MAX_WORD_BYTES && !language->is_unspaced) {
-        char plain[FOLD_MAX_BYTES];
-        size_t len = chars_fold_plain(str_slice(text, start, pos - start), plain);
-        mean(token, when_find_word(language, str_make(plain, len)));
-    }
     return pos;
 }
 
-/* The longest word of the language that begins here, or one character that means nothing. */
+/* The longest word of the language (NULL: none) that begins here, or one character that means nothing. */
 static size_t read_unspaced(struct str text, size_t pos, const struct when_language *language,
                             struct token *token)
 {
@@ -121,7 +117,7 @@ static size_t read_unspaced(struct str text, size_t pos, const struct when_langu
         (void)utf8_next(text, &next);
         ends[n++] = next;
     }
-    for (size_t i = n; language->is_unspaced && i-- > 0;) {
+    for (size_t i = n; language && i-- > 0;) {
         const struct when_word *word = when_find_word(language, str_slice(text, pos, ends[i] - pos));
         if (word) {
             mean(token, word);
@@ -135,7 +131,10 @@ void reading_fill(struct reading *reading, struct str text, const struct when_la
                   int64_t today)
 {
     size_t pos = 0, behind = 0;
-    *reading = (struct reading){.text = text, .is_unspaced = language->is_unspaced, .today = today};
+    reading->text = text;
+    reading->is_unspaced = language != NULL;
+    reading->today = today;
+    reading->n = reading->start = 0;
     while (pos < text.len && reading->n < MAX_TOKENS) {
         size_t next = pos;
         enum sort sort = sort_of(utf8_next(text, &next));
@@ -150,12 +149,28 @@ void reading_fill(struct reading *reading, struct str text, const struct when_la
         if (sort == SORT_DIGIT)
             pos = read_number(text, pos, token);
         else if (sort == SORT_LETTER)
-            pos = read_word(text, pos, language, token);
+            pos = read_word(text, pos);
         else
             pos = read_unspaced(text, pos, language, token);
         token->len = (uint32_t)(pos - token->at);
         reading->n++;
         behind = pos;
+    }
+}
+
+void reading_translate(struct reading *reading, const struct when_language *language)
+{
+    reading->start = 0;
+    for (size_t i = 0; i < reading->n; i++) {
+        struct token *token = &reading->tokens[i];
+        char plain[FOLD_MAX_BYTES];
+        if (token->n_digits || token->len > MAX_WORD_BYTES)
+            continue;
+        size_t len = chars_fold_plain(str_slice(reading->text, token->at, token->len), plain);
+        const struct when_word *word = when_find_word(language, str_make(plain, len));
+        token->kind = word ? word->kind : W_NONE;
+        token->flags = word ? word->flags : 0;
+        token->value = word ? word->value : 0;
     }
 }
 

@@ -207,7 +207,8 @@ static bool rule_part(const struct reading *reading, size_t i, struct point *poi
         next = reading_skip(reading, next, W_OF, W_THE);
         next = reading_skip(reading, next, W_IN, W_FROM);
     } while (next > before);
-    if (calendar_read(reading, next, point) && !point->pattern.part && !point->pattern.day) {
+    if (calendar_read(reading, next, point) && !point->pattern.part && !point->pattern.day &&
+        !point->pattern.nth) {
         point->pattern.part = part;
         return point_settle(reading, point);
     }
@@ -242,7 +243,8 @@ static bool rule_nth(const struct reading *reading, size_t i, struct point *poin
     if (nth_of < 0)
         nth_of = (int)unit;
     next = reading_skip(reading, reading_skip(reading, end, W_OF, W_THE), W_IN, W_THE);
-    if (!calendar_read(reading, next, point) || point->pattern.day || point->pattern.part)
+    if (!calendar_read(reading, next, point) || point->pattern.day || point->pattern.part ||
+        point->pattern.nth)
         return false;
     point->pattern.nth = nth;
     point->pattern.nth_of = nth_of;

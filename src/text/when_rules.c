@@ -74,14 +74,15 @@ static bool read_last(const struct reading *reading, size_t i, const struct poin
     return ret_last->pattern.day > 0 && point_settle(reading, ret_last);
 }
 
-/* Both dates of "between X and Y", "from X to Y", "X to Y". */
-static bool read_pair(const struct reading *reading, size_t i, struct item *item)
+/* Both dates of "between X and Y", "from X to Y", "X to Y". here: the date at i, if there is one. */
+static bool read_pair(const struct reading *reading, size_t i, const struct point *here, struct item *item)
 {
     struct point first, last;
     enum when_kind opening = reading_kind(reading, i);
     bool is_opened = opening == W_BETWEEN || opening == W_FROM || opening == W_SINCE;
-    size_t start = is_opened ? skip_articles(reading, i + 1) : i;
-    if (!point_read(reading, start, &first))
+    if (here)
+        first = *here;
+    if (is_opened ? !point_read(reading, skip_articles(reading, i + 1), &first) : !here)
         return false;
     size_t next = first.end;
     enum when_kind joint = reading_kind(reading, next);
@@ -135,14 +136,13 @@ static bool read_bound(const struct reading *reading, size_t i, struct item *ite
     return true;
 }
 
-static bool read_one(const struct reading *reading, size_t i, struct item *item)
+static void take_one(const struct reading *reading, const struct point *here, struct item *item)
 {
-    if (!point_read(reading, i, &item->point))
-        return false;
+    item->point = *here;
     item->end = item->point.end;
     item->found = found_of(&item->point);
     if (!reading->is_unspaced)
-        return true;
+        return;
     enum when_kind kind = reading_kind(reading, item->end);
     if (kind == W_AGO) /* 5月前: 前 without a count */
         kind = W_BEFORE;
@@ -152,7 +152,6 @@ static bool read_one(const struct reading *reading, size_t i, struct item *item)
         open_by(kind, &item->found);
         item->end++;
     }
-    return true;
 }
 
 /* One date of the calendar and no bound. */
@@ -180,9 +179,13 @@ static void lend_year(const struct reading *reading, struct item *before, const 
 static bool read_item(const struct reading *reading, size_t i, struct item *ret_item)
 {
     *ret_item = (struct item){.start = i};
-    if (!read_pair(reading, i, ret_item) && !read_bound(reading, i, ret_item) &&
-        !read_one(reading, i, ret_item))
-        return false;
+    struct point point;
+    const struct point *here = point_read(reading, i, &point) ? &point : NULL;
+    if (!read_pair(reading, i, here, ret_item) && !read_bound(reading, i, ret_item)) {
+        if (!here)
+            return false;
+        take_one(reading, here, ret_item);
+    }
     const struct token *first = token_at(reading, i), *last = token_at(reading, ret_item->end - 1);
     ret_item->found.at = first->at;
     ret_item->found.len = last->at + last->len - first->at;
@@ -218,6 +221,27 @@ static size_t apply_only_year(const struct reading *reading, struct item *items,
     return n - 1;
 }
 
+/* Can a date begin with such a word? Most words are none of ours and are passed by. */
+static bool may_begin(enum when_kind kind)
+{
+    switch (kind) {
+    case W_NONE:
+    case W_SUFFIX:
+    case W_AGO:
+    case W_AND:
+    case W_TO:
+    case W_IN:
+    case W_OF:
+    case W_THE:
+    case W_YEAR_SIGN:
+    case W_MONTH_SIGN:
+    case W_DAY_SIGN:
+        return false;
+    default:
+        return true;
+    }
+}
+
 size_t rules_run(struct reading *reading, struct found *found, size_t max, size_t *ret_n_bytes)
 {
     struct item items[WHEN_MAX];
@@ -226,7 +250,7 @@ size_t rules_run(struct reading *reading, struct found *found, size_t max, size_
     while (i < reading->n && n_items < WHEN_MAX) {
         struct item *item = &items[n_items];
         reading->start = i;
-        if (!read_item(reading, i, item)) {
+        if (!may_begin(token_at(reading, i)->kind) || !read_item(reading, i, item)) {
             i++;
             continue;
         }

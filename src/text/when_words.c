@@ -294,6 +294,5 @@ const struct when_word *when_find_word(const struct when_language *language, str
 }
 
 const struct when_language when_spaced[WHEN_N_SPACED] = {
-    {TABLE(english), false}, {TABLE(german), false}, {TABLE(french), false},
-    {TABLE(spanish), false}, {TABLE(polish), false},
+    {TABLE(english)}, {TABLE(german)}, {TABLE(french)}, {TABLE(spanish)}, {TABLE(polish)},
 };

@@ -116,7 +116,7 @@ static const struct when_word korean[] = {
 /* clang-format on */
 
 const struct when_language when_unspaced[WHEN_N_UNSPACED] = {
-    {TABLE(chinese), true},
-    {TABLE(japanese), true},
-    {TABLE(korean), true},
+    {TABLE(chinese)},
+    {TABLE(japanese)},
+    {TABLE(korean)},
 };
