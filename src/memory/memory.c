@@ -117,7 +117,7 @@ int memory_new(struct store *store, const struct clock *clock, const struct memo
     int err = embedder_builtin(&memory->words, reterr);
     struct search_options search = {
         .max_bytes = options ? options->max_index_bytes : 0,
-        .language = "en",
+        .language = "auto",
         .feed = {.load = feed_load, .version = feed_version, .owner = memory},
         .words = memory->words,
         .embedder = options && options->embedder ? options->embedder : memory->words,

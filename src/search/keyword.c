@@ -198,20 +198,27 @@ struct reading {
     size_t n, cap;
 };
 
+/* A word is known by any of its forms: one that some text has stands for a word that none has, and one that
+ * none has says nothing. */
 static int read_term(struct str term, uint32_t position, void *arg)
 {
     struct reading *reading = arg;
+    struct keyword *keyword = reading->keyword;
+    bool is_extra = analyzer_is_extra(reading->analyzer);
+    struct keyword_term read = {.term = intern_find(&keyword->terms, term), .n_asked = 1};
     (void)position;
+    if (is_extra && read.term == INTERN_NONE)
+        return 0;
     reading->terms =
         arena_grow(reading->arena, reading->terms, reading->n, &reading->cap, sizeof(*reading->terms));
     if (!reading->terms)
         return arena_error(reading->arena);
-    struct keyword *keyword = reading->keyword;
-    struct keyword_term *read = &reading->terms[reading->n];
-    *read = (struct keyword_term){.term = intern_find(&keyword->terms, term), .n_asked = 1};
     if (keyword->words)
-        read->sense = word_sense_of(keyword->words, analyzer_word(reading->analyzer));
-    return ++reading->n == MAX_READ_TERMS;
+        read.sense = word_sense_of(keyword->words, analyzer_word(reading->analyzer));
+    bool replaces = is_extra && reading->n && reading->terms[reading->n - 1].term == INTERN_NONE;
+    reading->n -= replaces;
+    reading->terms[reading->n++] = read;
+    return reading->n == MAX_READ_TERMS;
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -267,7 +274,7 @@ int keyword_read(struct keyword *keyword, const struct docs *docs, struct analyz
                  struct arena *arena, struct keyword_query *ret_query)
 {
     struct reading reading = {.keyword = keyword, .analyzer = analyzer, .arena = arena};
-    int err = analyzer_run(analyzer, text, read_term, &reading);
+    int err = analyzer_run_query(analyzer, text, read_term, &reading);
     if (err < 0)
         return err; /* positive: enough was read */
     if (reading.n > 1)

@@ -51,7 +51,7 @@ int search_new(const struct search_options *options, struct search **ret_search,
     search->feed = options->feed;
     search->models = (struct models){options->words, options->embedder};
     search->max_bytes = options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;
-    search->language = mem_strdup(options->language ? options->language : "en");
+    search->language = mem_strdup(options->language ? options->language : "auto");
     if (!search->language) {
         search_free(search);
         return err_set(reterr, ERR_NOMEM, "out of memory for the index");

@@ -109,13 +109,18 @@ static inline void rows_delete(struct rows *rows, int64_t number)
     rows->items[number - 1].change = ++rows->change;
 }
 
-static inline struct search *make_search(struct rows *rows, size_t max_bytes)
+static inline struct search *make_search_in(struct rows *rows, size_t max_bytes, const char *language)
 {
     struct search_options options = {
-        .max_bytes = max_bytes, .language = "en", .feed = {rows_load, rows_version, rows}};
+        .max_bytes = max_bytes, .language = language, .feed = {rows_load, rows_version, rows}};
     struct search *search = NULL;
     assert_int_equal(search_new(&options, &search, NULL), 0);
     return search;
+}
+
+static inline struct search *make_search(struct rows *rows, size_t max_bytes)
+{
+    return make_search_in(rows, max_bytes, "en");
 }
 
 static inline struct search_query query_of(const char *user, const char *text)

@@ -25,6 +25,25 @@ static int append_term(struct str term, uint32_t position, void *arg)
     return 0;
 }
 
+struct marking {
+    struct analyzer *analyzer;
+    struct buf buf;
+};
+
+/* With a plus before what is an extra. */
+static int append_extra(struct str term, uint32_t position, void *arg)
+{
+    struct marking *marking = arg;
+    struct buf *buf = &marking->buf;
+    (void)position;
+    if (buf->len)
+        buf_append_byte(buf, ' ');
+    if (analyzer_is_extra(marking->analyzer))
+        buf_append_byte(buf, '+');
+    buf_append_str(buf, term);
+    return 0;
+}
+
 static void assert_terms(const char *language, struct str text, const char *wanted)
 {
     struct analyzer *analyzer = NULL;
@@ -70,10 +89,68 @@ static void identifiers_come_whole_and_in_parts(void **state)
     assert_terms("en", STR_LIT("max_tokens x"), "0:max_tokens 0:max 0:token 1:x");
     assert_terms("en", STR_LIT("HTTPServer"), "0:httpserver 0:http 0:server");
     assert_terms("en", STR_LIT("error E1234"), "0:error 1:e1234 1:1234");
-    assert_terms("en", STR_LIT("src/core/json.c"), "0:src/core/json.c 0:src 0:core 0:json 0:c");
-    assert_terms("en", STR_LIT("bob@example.com, hi"), "0:bob@example.com 0:bob 0:exampl 0:com 1:hi");
+    assert_terms("en", STR_LIT("src/core/json.c"), "0:src/core/json.c 0:json.c 0:src 0:core 0:json 0:c");
+    assert_terms("en", STR_LIT("json.c:42"), "0:json.c:42 0:json.c 0:json 0:c 0:42");
+    assert_terms("en", STR_LIT("bob@example.com, hi"),
+                 "0:bob@example.com 0:example.com 0:bob 0:exampl 0:com 1:hi");
     assert_terms("en", STR_LIT("IDs"), "0:id");
     assert_terms("en", STR_LIT("_a_b_ -x-"), "0:a_b 0:b 1:x");
+}
+
+static void hashes_and_numbers_are_found_by_their_beginning(void **state)
+{
+    (void)state;
+    assert_terms("en", STR_LIT("3F2A9C81D7"), "0:3f2a9c81d7 0:3f2a9c8");
+    assert_terms("en", STR_LIT("3f2a9c8 deadbeef"), "0:3f2a9c8 1:deadbeef");
+    assert_terms("en", STR_LIT("550e8400-e29b-41d4-a716-446655440000"),
+                 "0:550e8400-e29b-41d4-a716-446655440000 0:550e8400 0:550e840");
+    assert_terms("en", STR_LIT("10.0.0.7 2.14"), "0:10.0.0.7 0:10.0 0:10.0.0 1:2.14");
+    assert_terms("en", STR_LIT("v3.9.0 15.07.2023"), "0:3.9.0 0:3.9 1:15.07.2023 1:15.07 1:2023");
+    assert_terms("en", STR_LIT("foo-v3.9"), "0:foo-v3.9 0:3.9 0:foo 0:v3 0:9");
+}
+
+static void signs_belong_to_the_names_of_languages(void **state)
+{
+    (void)state;
+    assert_terms("en", STR_LIT("C++ C# c d"), "0:c++ 1:c# 2:c 3:d");
+    assert_terms("en", STR_LIT("C++17 #1 a+b f#x"), "0:c++ 1:17 2:1 4:b 5:f 6:x");
+}
+
+static void text_gives_its_language_away(void **state)
+{
+    (void)state;
+    assert_terms("auto", STR_LIT("The books are running"), "1:book 3:run");
+    assert_terms("auto", STR_LIT("Wir haben die H\xc3\xa4user gesehen"),
+                 "3:hauser 3:haus 3:haeuser 4:gesehen 4:geseh");
+    assert_terms("auto", STR_LIT("Moje ksi\xc4\x85\xc5\xbcki i \xc5\xbc\xc3\xb3\xc5\x82wie"),
+                 "1:ksiazki 1:ksiazk 3:zolwi 3:zolw");
+    assert_terms("auto", STR_LIT("Die Versicherungsfrist"),
+                 "1:versicherungsfrist 1:frist 1:versicher 1:herungsfrist 1:versic");
+}
+
+static void assert_query_begins(struct marking *marking, const char *query, const char *wanted, bool is_query)
+{
+    buf_clear(&marking->buf);
+    int err = (is_query ? analyzer_run_query : analyzer_run)(marking->analyzer, str_of(query), append_extra,
+                                                             marking);
+    assert_int_equal(err, 0);
+    assert_true(str_starts_with(buf_str(&marking->buf), str_of(wanted)));
+}
+
+static void query_that_does_not_is_read_in_every_language(void **state)
+{
+    (void)state;
+    struct marking marking = {.analyzer = NULL};
+    buf_init(&marking.buf, 100000);
+    assert_int_equal(analyzer_new("auto", &marking.analyzer, NULL), 0);
+    assert_query_begins(&marking, "ksiazki", "ksiazki +", true);
+    assert_true(str_find(buf_str(&marking.buf), STR_LIT(" +ksiazk")) > 0);
+    assert_query_begins(&marking, "where are the ksiazki", "ksiazki", true);
+    assert_int_equal(marking.buf.len, strlen("ksiazki"));
+    assert_query_begins(&marking, "ksiazki", "ksiazki", false);
+    assert_int_equal(marking.buf.len, strlen("ksiazki"));
+    analyzer_free(marking.analyzer);
+    buf_done(&marking.buf);
 }
 
 static void form_and_case_do_not_matter(void **state)
@@ -82,7 +159,7 @@ static void form_and_case_do_not_matter(void **state)
     assert_terms("xx",
                  STR_LIT("CAF\xc3\x89 cafe\xcc\x81 \xef\xbc\xa1\xef\xbc\xa2 Stra\xc3\x9f"
                          "e \xef\xac\x81x"),
-                 "0:caf\xc3\xa9 1:caf\xc3\xa9 2:ab 3:strasse 4:fix");
+                 "0:cafe 1:cafe 2:ab 3:strasse 4:fix");
 }
 
 static void unspaced_scripts_become_bigrams(void **state)
@@ -114,7 +191,7 @@ static void long_run_of_bigrams_has_no_gap(void **state)
     size_t counts[2] = {0};
     buf_init(&buf, 100000);
     for (int i = 0; i < 1000; i++)
-        buf_append_text(&buf, i % 2 ? "\xe6\x9d\xb1" : "\xe3\x81\x8b\xe3\x82\x99"); /* east, ka + voicing */
+        buf_append_text(&buf, i % 2 ? "\xe6\x9d\xb1" : "\xe3\x82\xab\xe3\x82\x99"); /* east, ka + voicing */
     assert_int_equal(analyzer_new("en", &analyzer, NULL), 0);
     assert_int_equal(analyzer_run(analyzer, buf_str(&buf), count_term, counts), 0);
     assert_int_equal(counts[0], 999);
@@ -195,6 +272,18 @@ static void nothing_is_allocated_for_terms(void **state)
     analyzer_free(analyzer);
 }
 
+static void lack_of_memory_is_told(void **state)
+{
+    (void)state;
+    struct analyzer *analyzer = NULL;
+    for (int nth = 1; nth <= 3; nth++) {
+        fail_mem_at(nth);
+        assert_int_equal(analyzer_new("auto", &analyzer, NULL), ERR_NOMEM);
+        assert_null(analyzer);
+    }
+    fail_mem_at(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +291,10 @@ int main(void)
         cmocka_unit_test(language_decides_the_stemmer),
         cmocka_unit_test(contractions_lose_their_ending),
         cmocka_unit_test(identifiers_come_whole_and_in_parts),
+        cmocka_unit_test(hashes_and_numbers_are_found_by_their_beginning),
+        cmocka_unit_test(signs_belong_to_the_names_of_languages),
+        cmocka_unit_test(text_gives_its_language_away),
+        cmocka_unit_test(query_that_does_not_is_read_in_every_language),
         cmocka_unit_test(form_and_case_do_not_matter),
         cmocka_unit_test(unspaced_scripts_become_bigrams),
         cmocka_unit_test(long_run_of_bigrams_has_no_gap),
@@ -209,6 +302,7 @@ int main(void)
         cmocka_unit_test(very_long_words_are_cut_alike),
         cmocka_unit_test(callback_can_stop),
         cmocka_unit_test(nothing_is_allocated_for_terms),
+        cmocka_unit_test(lack_of_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
