@@ -55,6 +55,8 @@ fuzz:
 bench: all
 	@tools/install-deps.sh bench
 	@python3 bench/bench.py build/precis
+	@bench/keyword.sh $(RELEASE) 800 38000
+	@python3 bench/whole.py build/precis --more-items 30000
 
 eval:
 	@[ -n '$(DATA)' ] || { echo 'eval: say on which data: make eval DATA=FILE_OR_FOLDER (docs/evaluation.md)' >&2; exit 2; }

@@ -13,6 +13,7 @@
 #define RUN_WORDS       3
 #define MIN_WORDS       8 /* below that one changed word is a changed meaning */
 #define MIN_LIKENESS    0.9
+#define SKETCH_WORDS    4
 #define MAX_REMEMBERED  1024 /* bounds the comparisons; a context holds far fewer items */
 #define WORD_SEED       UINT64_C(0x9E3779B97F4A7C15)
 #define FIRST_IDEOGRAPH 0x2E80
@@ -21,8 +22,10 @@ struct fingerprint {
     uint64_t whole;   /* of all words in order */
     uint64_t numbers; /* of the words with digits, in any order */
     size_t n_words;
-    uint64_t *runs; /* hashes of three-word runs, sorted, each once */
+    uint64_t *runs; /* hashes of three-word runs; once sorted, each once */
     size_t n_runs;
+    bool is_sorted;
+    uint64_t sketch[SKETCH_WORDS]; /* a bit for each run: runs of one text alone show without the runs */
 };
 
 struct dedup {
@@ -83,6 +86,9 @@ static int compare_hashes(const void *a, const void *b)
 static void sort_runs(struct fingerprint *print)
 {
     size_t n = 0;
+    if (print->is_sorted)
+        return;
+    print->is_sorted = true;
     if (print->n_runs > 1)
         qsort(print->runs, print->n_runs, sizeof *print->runs, compare_hashes);
     for (size_t i = 0; i < print->n_runs; i++)
@@ -113,9 +119,24 @@ static bool fingerprint_make(struct arena *arena, struct str text, struct finger
         for (size_t i = 0; i < RUN_WORDS; i++)
             run = (run ^ last[i]) * UINT64_C(0x94D049BB133111EB);
         print->runs[print->n_runs++] = run;
+        print->sketch[run >> 62] |= UINT64_C(1) << ((run >> 56) & 63);
     }
-    sort_runs(print);
     return true;
+}
+
+/* Of all runs of two texts that are alike no more may be in one of them alone. */
+static size_t most_alone(size_t n_runs)
+{
+    return (size_t)((1 - MIN_LIKENESS) / (1 + MIN_LIKENESS) * (double)n_runs) + 1;
+}
+
+/* False for nearly all that runs_agree would refuse, and for nothing else. */
+static bool sketches_agree(const struct fingerprint *a, const struct fingerprint *b)
+{
+    size_t n_alone = 0;
+    for (size_t i = 0; i < SKETCH_WORDS; i++)
+        n_alone += (size_t)__builtin_popcountll(a->sketch[i] ^ b->sketch[i]);
+    return n_alone <= most_alone(a->n_runs + b->n_runs);
 }
 
 static bool runs_agree(const struct fingerprint *a, const struct fingerprint *b)
@@ -125,9 +146,7 @@ static bool runs_agree(const struct fingerprint *a, const struct fingerprint *b)
     size_t most = a->n_runs + b->n_runs - least;
     if ((double)least < MIN_LIKENESS * (double)most)
         return false;
-    /* Of all runs of both no more than this share may be in one alone. Most pairs are past it after a few. */
-    size_t most_alone = (size_t)((1 - MIN_LIKENESS) / (1 + MIN_LIKENESS) * (double)(least + most)) + 1;
-    for (size_t i = 0, j = 0; i < a->n_runs && j < b->n_runs && i + j <= most_alone + 2 * n_both;) {
+    for (size_t i = 0, j = 0; i < a->n_runs && j < b->n_runs;) {
         if (a->runs[i] == b->runs[j]) {
             n_both++;
             i++;
@@ -141,13 +160,17 @@ static bool runs_agree(const struct fingerprint *a, const struct fingerprint *b)
     return (double)n_both >= MIN_LIKENESS * (double)(a->n_runs + b->n_runs - n_both);
 }
 
-static bool is_alike(const struct fingerprint *a, const struct fingerprint *b)
+static bool is_alike(struct fingerprint *a, struct fingerprint *b)
 {
     if (a->numbers != b->numbers)
         return false;
     if (a->n_words == b->n_words && a->whole == b->whole)
         return true;
-    return a->n_words >= MIN_WORDS && b->n_words >= MIN_WORDS && runs_agree(a, b);
+    if (a->n_words < MIN_WORDS || b->n_words < MIN_WORDS || !sketches_agree(a, b))
+        return false;
+    sort_runs(a);
+    sort_runs(b);
+    return runs_agree(a, b);
 }
 
 bool dedup_is_known(struct dedup *dedup, struct str text)
