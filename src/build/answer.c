@@ -134,6 +134,7 @@ static void report_items(const struct build *build, struct build_answer *answer)
                 .id = arena_copy(arena, item->id),
                 .tokens = tokens_of(build, item),
                 .score = item->score,
+                .score_parts = search_copy_parts(item->score_parts, arena),
                 .is_kept = item_is_kept(item),
                 .reason = fate_name(item->fate),
             };
@@ -180,6 +181,10 @@ static void put_item(struct json_writer *writer, const struct item_report *repor
     json_put_member_text(writer, "id", report->id);
     json_put_member_int(writer, "tokens", report->tokens);
     json_put_member_real(writer, "score", report->score);
+    if (report->score_parts) {
+        json_put_name(writer, "parts");
+        search_write_parts(report->score_parts, writer);
+    }
     json_put_member_bool(writer, "kept", report->is_kept);
     json_put_member_text(writer, "reason", str_of(report->reason));
     json_close_object(writer);

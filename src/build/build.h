@@ -73,7 +73,8 @@ struct section_report {
 struct item_report {
     struct str section, id;
     int64_t tokens;
-    double score; /* NaN: not ranked */
+    double score;             /* NaN: not ranked */
+    const float *score_parts; /* SEARCH_N_PARTS; NULL: it has none */
     bool is_kept;
     const char *reason; /* "fits", "shortened", "no_room", "over_section_max", "duplicate", "below_min_score",
                            "over_limit" */

@@ -77,6 +77,7 @@ struct build_item {
     struct str group; /* the line it stands under; "" for none */
     struct str id;
     double score;
+    const float *score_parts; /* as struct source_row has them */
     int64_t time_us;
     int64_t tokens; /* alone, with the end of its line; -1: not counted yet */
     enum item_fate fate;

@@ -258,6 +258,7 @@ static void make_item(struct maker *maker, size_t place)
     names.is_old = plan->fresh_us > 0 && names.time_us != INT64_MIN &&
                    maker->build->now_us - names.time_us > plan->fresh_us;
     item->score = row->score;
+    item->score_parts = row->score_parts;
     item->tokens = -1;
     item->text = print_item(maker, &names);
     /* A row that renders to nothing says nothing. */

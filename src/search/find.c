@@ -21,13 +21,6 @@
 #define AGE_WEIGHT        0.2F
 #define HALF_AGE_US       (90.0F * 24 * 60 * 60 * US_PER_SEC)
 
-const char *search_part_name(enum search_part part)
-{
-    static const char *const names[] = {"keyword", "context", "vector", "words",
-                                        "speaker", "time",    "form",   "prior"};
-    return names[part];
-}
-
 struct finding {
     struct partition *partition;
     struct searcher *searcher;

@@ -11,6 +11,7 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "core/json.h"
 
 /* A row as the index sees it, borrowed for the call. */
 struct search_doc {
@@ -85,7 +86,11 @@ enum search_part {
     SEARCH_PART_PRIOR,   /* importance and age */
     SEARCH_N_PARTS
 };
-const char *search_part_name(enum search_part part);
+/* SEARCH_N_PARTS numbers as an object, those that are not 0 by their names: {"keyword": 1.25, "time": -0.1}.
+ */
+void search_write_parts(const float *parts, struct json_writer *writer);
+/* NULL of NULL, and when the arena is used up. */
+const float *search_copy_parts(const float *parts, struct arena *arena);
 
 struct search_hit {
     int64_t row;

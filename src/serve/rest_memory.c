@@ -160,13 +160,17 @@ static void write_item(struct json_writer *writer, const struct knowledge *item)
     json_close_object(writer);
 }
 
-static void write_hit(struct json_writer *writer, const struct knowledge *item)
+static void write_hit(struct json_writer *writer, const struct knowledge *item, bool wants_parts)
 {
     json_open_object(writer);
     json_put_member_text(writer, "id", item->id);
     json_put_member_text(writer, "content", item->content);
     json_put_member_real(writer, "score", item->score);
     write_common(writer, item);
+    if (wants_parts) {
+        json_put_name(writer, "parts");
+        search_write_parts(item->score_parts, writer);
+    }
     json_close_object(writer);
 }
 
@@ -217,9 +221,12 @@ int memory_search_get(struct request *req, struct err_info *reterr)
     struct scope scope;
     size_t n;
     const char *degraded = NULL;
+    bool wants_parts = false;
     struct json_writer writer;
 
     int rc = query_scope(req, &scope, reterr);
+    if (rc == 0)
+        rc = query_bool(req, "explain", &wants_parts, reterr);
     if (rc == 0)
         rc = read_search(req, &query, reterr);
     if (rc == 0)
@@ -229,7 +236,7 @@ int memory_search_get(struct request *req, struct err_info *reterr)
         return rc;
     reply_start_list(req, "results", &writer);
     for (size_t i = 0; i < n; i++)
-        write_hit(&writer, &items[i]);
+        write_hit(&writer, &items[i], wants_parts);
     json_close_array(&writer);
     if (degraded)
         json_put_member_text(&writer, "degraded", str_of(degraded));

@@ -66,6 +66,8 @@ static int add_item(struct source_result *result, struct value *values, const st
     row->id = arena_copy(arena, item->id);
     row->score = item->score;
     row->time_us = item->created_us;
+    if (!isnan(item->score))
+        row->score_parts = search_copy_parts(item->score_parts, arena);
     values[0] = value_text(row->id);
     values[1] = value_text(arena_copy(arena, item->content));
     values[2] = isnan(item->score) ? value_null() : value_real(item->score);

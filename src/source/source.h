@@ -47,9 +47,10 @@ struct source_env {
 /* One row of a result, as long as its columns. */
 struct source_row {
     const struct value *values;
-    struct str id;   /* stable name of the row; "" if it has none (then its place counts) */
-    double score;    /* relevance 0..1; NaN where the kind does not rank */
-    int64_t time_us; /* when it was said or measured; INT64_MIN if unknown */
+    struct str id;            /* stable name of the row; "" if it has none (then its place counts) */
+    double score;             /* relevance 0..1; NaN where the kind does not rank */
+    int64_t time_us;          /* when it was said or measured; INT64_MIN if unknown */
+    const float *score_parts; /* SEARCH_N_PARTS of them (search/search.h); NULL where the kind has none */
 };
 
 #define SOURCE_MAX_ROWS         1000

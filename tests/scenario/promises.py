@@ -221,7 +221,7 @@ sections:
 """)
     with serving(world) as server:
         for n in range(40):  # more than there are workers: none may stay behind
-            answer = server.context("own", user=None, deadline_ms=20 + n)
+            answer = server.context("own", user=None, deadline_ms=60 + n)
             assert status_of(answer)["slow"] == "timeout" and status_of(answer)["quick"] == "ok", answer["sections"]
             assert answer["complete"] is False and "- here" in answer["context"]
         told = re.findall("section failed.*section=slow.*", server.log())
