@@ -18,7 +18,7 @@
 #define N_SPREAD      64
 #define SPREAD_RADIUS 2
 /* A vector that is no nearer is no reason to look at an item. */
-#define MIN_COSINE 0.35F
+#define MIN_COSINE 0.2F
 /* Words that are no nearer are different words. */
 #define MIN_WORD_COSINE 0.3F
 
