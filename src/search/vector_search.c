@@ -41,7 +41,7 @@ struct chosen {
 };
 
 /* How many keys lie above the byte that the n-th highest has in this place (shift 8 or 0), and that byte. */
-static unsigned find_byte(const size_t counts[256], size_t n, size_t *ret_n_above)
+static unsigned find_byte(const uint32_t counts[256], size_t n, size_t *ret_n_above)
 {
     size_t n_above = 0;
     unsigned byte = 255;
@@ -55,7 +55,8 @@ static unsigned find_byte(const size_t counts[256], size_t n, size_t *ret_n_abov
  * right high one. *ret_n_above: of how many keys it is exceeded. */
 static int16_t find_nth(const struct chosen *chosen, size_t n, size_t *ret_n_above)
 {
-    size_t high_counts[256] = {0}, low_counts[256] = {0}, n_higher, n_above;
+    uint32_t high_counts[256] = {0}, low_counts[256] = {0};
+    size_t n_higher, n_above;
     for (size_t i = 0; i < chosen->n; i++)
         high_counts[(chosen->keys[i] >> 8) + 128]++;
     unsigned high = find_byte(high_counts, n, &n_higher);
@@ -145,7 +146,7 @@ static int16_t guess_threshold(const struct vector_index *index, const struct ve
     int16_t keys[SAMPLE_BLOCKS * BLOCK_DOCS];
     uint64_t mask;
     size_t n_blocks = index->n / BLOCK_DOCS, n_above;
-    size_t n_sampled = n_blocks < SAMPLE_BLOCKS ? n_blocks : SAMPLE_BLOCKS;
+    size_t n_sampled = n_blocks / 4 < SAMPLE_BLOCKS ? n_blocks / 4 + 1 : SAMPLE_BLOCKS;
     for (size_t i = 0; i < n_sampled; i++)
         index->kernel->scan(index->blocks + i * n_blocks / n_sampled * block_size_bytes(index->width), 1,
                             scan, keys + i * BLOCK_DOCS, &mask);
