@@ -61,11 +61,19 @@ static int add_spelled_out(struct forms *forms, struct str word)
     return did ? add_stem(forms, LANGUAGE_ENGLISH, str_make(out, word.len)) : 0;
 }
 
+static bool is_ascii(struct str word)
+{
+    for (size_t i = 0; i < word.len; i++)
+        if ((unsigned char)word.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
 /* The parts of a compound as the same words would be given alone. */
 static int add_parts(struct forms *forms, enum language language, struct str word)
 {
     struct str parts[COMPOUND_MAX_PARTS];
-    size_t n = compound_split(word, parts);
+    size_t n = is_ascii(word) ? compound_split(word, parts) : 0;
     int err = 0;
     for (size_t i = 0; i < n && !err; i++)
         err = add_stem(forms, language, parts[i]);
@@ -76,14 +84,6 @@ static bool has_compounds(enum language language)
 {
     return language == LANGUAGE_GERMAN || language == LANGUAGE_DUTCH || language == LANGUAGE_SWEDISH ||
            language == LANGUAGE_DANISH || language == LANGUAGE_NORWEGIAN;
-}
-
-static bool is_ascii(struct str word)
-{
-    for (size_t i = 0; i < word.len; i++)
-        if ((unsigned char)word.ptr[i] >= 0x80)
-            return false;
-    return true;
 }
 
 /* A word in Latin script beyond its first term. */

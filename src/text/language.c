@@ -13,6 +13,8 @@
 #define MAX_READ_WORDS 64
 #define MEMO_SLOTS     2048 /* a power of two; 72 KB */
 #define MEMO_BYTES     19
+#define WORDS_A_CHECK  8
+#define SURE_EVIDENCE  3
 #define MIN_EVIDENCE   2
 #define MIN_COMPOUND   12
 #define MIN_SUFFIXED   7 /* bytes; in short words endings mean nothing */
@@ -216,6 +218,16 @@ static enum language decide(const struct evidence *evidence)
     return best == LANGUAGE_UNKNOWN && english ? LANGUAGE_ENGLISH : best;
 }
 
+/* Most texts are; the rest of such a one would not change that. */
+static bool is_surely_english(const struct evidence *evidence)
+{
+    unsigned english = evidence->by_language[LANGUAGE_ENGLISH];
+    for (unsigned language = LANGUAGE_GERMAN; language < LANGUAGE_N; language++)
+        if (2 * evidence->by_language[language] >= english)
+            return false;
+    return english >= SURE_EVIDENCE;
+}
+
 enum language language_guess(struct language_memo *memo, struct str text)
 {
     struct evidence evidence = {{0}};
@@ -240,8 +252,9 @@ enum language language_guess(struct language_memo *memo, struct str text)
         if (end > start && (!is_letter || pos == text.len)) {
             if (end - start <= FOLD_MAX_BYTES)
                 weigh_word(&evidence, proof_of(memo, str_slice(text, start, end - start)));
-            n_words++;
             start = end;
+            if (++n_words % WORDS_A_CHECK == 0 && is_surely_english(&evidence))
+                return LANGUAGE_ENGLISH;
         }
     }
     return decide(&evidence);
