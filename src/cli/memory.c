@@ -213,6 +213,8 @@ static int memory_call(const struct cli *cli, const struct memory_arguments *arg
     arena_init(&call.arena, MAX_RESULT_BYTES);
     buf_init(&call.out, MAX_PRINT_BYTES);
     int r = app_open_config(&app, cli, &err);
+    if (r == 0 && run == memory_search)
+        r = app_open_embedder(&app, &err);
     if (r == 0)
         r = app_open_memory(&app, run == memory_add, &err);
     if (r == 0) {

@@ -134,11 +134,11 @@ struct recipe_section {
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
     bool may_shorten;             /* an item that does not fit may be cut to its first sentences */
     enum recipe_choice choice;
-    enum recipe_order order;      /* how kept items are printed; rank decides which are kept */
-    int64_t fresh_us;             /* an item older than this has field `is_old` set; 0: never */
-    struct str time_column; /* the column that says when an item was measured; "" for the source's own */
-    struct str id_column;   /* the column that names an item; "" for the source's own */
-    double min_score;       /* items that score below are noise; 0: none */
+    enum recipe_order order; /* how kept items are printed; rank decides which are kept */
+    int64_t fresh_us;        /* an item older than this has field `is_old` set; 0: never */
+    struct str time_column;  /* the column that says when an item was measured; "" for the source's own */
+    struct str id_column;    /* the column that names an item; "" for the source's own */
+    double min_score;        /* items that score below are noise; 0: none */
 };
 
 struct recipe {
