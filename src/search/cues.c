@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Words are compared in lower case (ASCII letters alone change) against short sorted tables. A text is read
- * once, and no further than MAX_BYTES: what it is about it says early.
+ * Words are runs of letters, compared in lower case (ASCII letters alone change) against short tables.
+ * Scripts that put no spaces between words have no words here: a name in them is found wherever it stands. A
+ * text is read no further than MAX_BYTES: what it is about it says early.
  */
 #include "search/cues.h"
 
 #define MAX_BYTES         4096
 #define MAX_SPEAKER_BYTES 40
+#define MAX_NAME_WORDS    3
 #define MAX_COUNT         3
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -29,11 +31,6 @@ static const char *const number_words[] = {
 static const char *const first_person[] = {"i",  "ich", "je",  "m",  "me",  "mein", "meine",
                                            "mi", "mis", "mon", "my", "our", "us",   "we"};
 
-static bool is_word_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
-}
-
 static bool is_upper(char c)
 {
     return c >= 'A' && c <= 'Z';
@@ -42,6 +39,38 @@ static bool is_upper(char c)
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+static bool is_at(struct str text, size_t pos, struct str what)
+{
+    return str_eq(str_slice(text, pos, what.len), what);
+}
+
+/* How many bytes the letter at pos has; 0: there is none. Of what lies beyond ASCII, letters are all that two
+ * bytes or a first byte of 0xe0 and 0xe1 write, but the signs of Latin-1 (first byte 0xc2) and the Arabic
+ * marks: the scripts with spaces between words. Behind them come punctuation, signs, Chinese, Japanese,
+ * Korean, emoji. */
+static size_t letter_at(struct str text, size_t pos)
+{
+    unsigned char c = pos < text.len ? (unsigned char)text.ptr[pos] : 0;
+    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+        return 1;
+    if (c < 0xc3 || c > 0xe1 || is_at(text, pos, STR_LIT("؟")) || is_at(text, pos, STR_LIT("،")))
+        return 0;
+    size_t len = c < 0xe0 ? 2 : 3;
+    return pos + len <= text.len ? len : 0;
+}
+
+/* A word has begun before pos. */
+static bool is_in_word(struct str text, size_t pos)
+{
+    size_t start = pos;
+    while (start && pos - start < 3 && ((unsigned char)text.ptr[start - 1] & 0xc0) == 0x80)
+        start--; /* what continues a character */
+    if (!start)
+        return false;
+    start--;
+    return is_digit(text.ptr[start]) || start + letter_at(text, start) == pos;
 }
 
 /* The word and those of the tables as lower case. */
@@ -53,6 +82,36 @@ static bool is_among(struct str word, const char *const *table, size_t n)
     return false;
 }
 
+static bool is_name_byte(char c)
+{
+    return (unsigned char)c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || is_digit(c) || c == ' ' ||
+           c == '.' || c == '-' || c == '\'' || c == '_';
+}
+
+static bool is_capital(char c)
+{
+    return is_upper(c) || (unsigned char)c >= 0x80;
+}
+
+/* One word of any case ("user"), or several of which the first and the last are written as names are ("Anna
+ * von Berg", "Speaker 2"): "Remember this: " and "The plan: " introduce no one. */
+static bool is_name(struct str text)
+{
+    size_t n_words = 1, last = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_name_byte(text.ptr[i]))
+            return false;
+        if (text.ptr[i] == ' ') {
+            n_words++;
+            last = i + 1;
+        }
+    }
+    if (n_words == 1)
+        return letter_at(text, 0) || (unsigned char)text.ptr[0] >= 0x80;
+    return n_words <= MAX_NAME_WORDS && last < text.len && is_capital(text.ptr[0]) &&
+           (is_capital(text.ptr[last]) || is_digit(text.ptr[last]));
+}
+
 struct str cues_split_speaker(struct str text, struct str *speaker)
 {
     size_t len = 0;
@@ -61,15 +120,7 @@ struct str cues_split_speaker(struct str text, struct str *speaker)
     if (len == 0 || len + 1 >= text.len || len > MAX_SPEAKER_BYTES || text.ptr[len] != ':' ||
         text.ptr[len + 1] != ' ')
         return text;
-    size_t n_spaces = 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = text.ptr[i];
-        n_spaces += c == ' ';
-        if (!is_word_byte(c) && !is_digit(c) && c != ' ' && c != '.' && c != '-' && c != '\'' && c != '_')
-            return text;
-    }
-    /* A name is a word or two, or three; "Remember this: " is one, too, and does no harm. */
-    if (n_spaces > 2 || !is_word_byte(text.ptr[0]))
+    if (!is_name(str_slice(text, 0, len)))
         return text;
     if (!speaker->len)
         *speaker = str_slice(text, 0, len);
@@ -79,8 +130,8 @@ struct str cues_split_speaker(struct str text, struct str *speaker)
 static struct str next_word(struct str text, size_t *pos)
 {
     size_t start = *pos;
-    while (*pos < text.len && is_word_byte(text.ptr[*pos]))
-        ++*pos;
+    for (size_t len; (len = letter_at(text, *pos)) > 0;)
+        *pos += len;
     return str_slice(text, start, *pos - start);
 }
 
@@ -96,19 +147,17 @@ struct cues cues_of(struct str text)
     text = str_slice(text, 0, text.len < MAX_BYTES ? text.len : MAX_BYTES);
     for (size_t pos = 0; pos < text.len;) {
         char c = text.ptr[pos];
-        if (is_word_byte(c)) {
+        if (letter_at(text, pos)) {
             struct str word = next_word(text, &pos);
             if (is_among(word, time_words, N_OF(time_words)))
                 count(&cues.n_times);
             cues.has_number |= is_among(word, number_words, N_OF(number_words));
             if (!is_start && is_upper(c) && word.len > 1)
                 count(&cues.n_names);
-            /* full-width and Arabic question marks are word bytes by themselves */
-            cues.asks |= str_find(word, STR_LIT("？")) >= 0 || str_find(word, STR_LIT("؟")) >= 0;
             is_start = false;
             continue;
         }
-        cues.asks |= c == '?';
+        cues.asks |= c == '?' || is_at(text, pos, STR_LIT("？")) || is_at(text, pos, STR_LIT("؟"));
         cues.has_number |= is_digit(c);
         is_start |= c == '.' || c == '!' || c == '?' || c == '\n';
         pos++;
@@ -161,9 +210,9 @@ ptrdiff_t cues_find_word(struct str text, struct str words, size_t pos)
             continue;
         if (!str_eq_nocase(str_slice(text, pos, words.len), words))
             continue;
-        bool begins = pos == 0 || !is_word_byte(text.ptr[pos - 1]);
-        bool ends = pos + words.len == text.len || !is_word_byte(text.ptr[pos + words.len]);
-        if (begins && ends)
+        size_t end = pos + words.len;
+        bool goes_on = letter_at(text, end) || (end < text.len && is_digit(text.ptr[end]));
+        if (!goes_on && !is_in_word(text, pos))
             return (ptrdiff_t)pos;
     }
     return -1;
@@ -182,12 +231,13 @@ struct wants wants_of(struct str question)
         wants.name |= asking->name;
     }
     for (size_t pos = 0; pos < question.len;) {
-        if (!is_word_byte(question.ptr[pos])) {
+        if (!letter_at(question, pos)) {
             pos++;
             continue;
         }
         struct str word = next_word(question, &pos);
-        wants.is_first_person |= is_among(word, first_person, N_OF(first_person));
+        bool is_country = str_is(word, "US");
+        wants.is_first_person |= !is_country && is_among(word, first_person, N_OF(first_person));
     }
     return wants;
 }

@@ -17,11 +17,11 @@ struct cues {
 };
 
 /* The text behind a beginning "Ann: " or "Ann Lee: ", and who that is when *speaker is empty; else the text
- * itself. Both are slices of the text. */
+ * itself. A name is one word, or two or three that begin with capitals. Both are slices of the text. */
 struct str cues_split_speaker(struct str text, struct str *speaker);
 struct cues cues_of(struct str text);
-/* Where words stand in the text from pos on, in any case of ASCII letters, not as part of a longer word;
- * negative: nowhere. */
+/* Where words stand in the text from pos on, in any case of ASCII letters, not as part of a longer word or
+ * number; negative: nowhere. */
 ptrdiff_t cues_find_word(struct str text, struct str words, size_t pos);
 
 /* What a question wants to be told. */
