@@ -10,8 +10,7 @@
 
 #include <stdlib.h>
 
-#define MAX_GAP_US ((int64_t)60 * 60 * US_PER_SEC) /* after an hour another conversation begins */
-#define MAX_DEAD   16                              /* passed over on the way to a neighbour */
+#define MAX_GAP_US ((uint64_t)60 * 60 * US_PER_SEC) /* after an hour another conversation begins */
 
 void order_init(struct order *order)
 {
@@ -70,6 +69,20 @@ static void note_places(struct order *order, uint32_t from)
         order->places[order->docs[i]] = i;
 }
 
+/* How many of these sorted ones come before doc. */
+static uint32_t find_place(const uint32_t *sorted, uint32_t n, uint32_t doc, struct docs *docs)
+{
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (compare_docs(&sorted[middle], &doc, docs) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 int order_settle(struct order *order, const struct docs *docs)
 {
     uint32_t n_new = order->n - order->n_sorted;
@@ -87,9 +100,12 @@ int order_settle(struct order *order, const struct docs *docs)
     memcpy(added, order->docs + order->n_sorted, n_new * sizeof(*added));
     qsort_r(added, n_new, sizeof(*added), compare_docs, arg);
     uint32_t old = order->n_sorted, at = order->n;
-    while (n_new) {
-        bool is_old = old && compare_docs(&order->docs[old - 1], &added[n_new - 1], arg) > 0;
-        order->docs[--at] = is_old ? order->docs[--old] : added[--n_new];
+    while (n_new) { /* from the last: what comes behind it moves up at once */
+        uint32_t place = find_place(order->docs, old, added[--n_new], arg);
+        at -= old - place + 1;
+        memmove(order->docs + at + 1, order->docs + place, (old - place) * sizeof(*order->docs));
+        order->docs[at] = added[n_new];
+        old = place;
     }
     mem_free(added);
     order->n_sorted = order->n;
@@ -97,24 +113,27 @@ int order_settle(struct order *order, const struct docs *docs)
     return 0;
 }
 
-static bool is_linked(const struct doc *left, const struct doc *right)
+static bool is_near(const struct doc *left, const struct doc *right)
 {
-    int64_t gap_us = right->created_us - left->created_us;
-    return left->speaker != INTERN_NONE && right->speaker != INTERN_NONE && left->source == right->source &&
-           left->thread == right->thread && gap_us <= MAX_GAP_US && gap_us >= -MAX_GAP_US;
+    uint64_t gap_us = left->created_us < right->created_us
+                          ? (uint64_t)right->created_us - (uint64_t)left->created_us
+                          : (uint64_t)left->created_us - (uint64_t)right->created_us;
+    return left->source == right->source && left->thread == right->thread && gap_us <= MAX_GAP_US;
 }
 
-/* The next living one in that direction, if it is linked. */
+/* The next living one in that direction, if it is linked. All the dead on the way are passed over, or answers
+ * would change with a compaction; they end where the conversation does. */
 static uint32_t neighbour(const struct order *order, const struct docs *docs, uint32_t doc, int direction)
 {
+    const struct doc *item = &docs->items[doc];
     uint32_t place = order->places[doc];
-    for (int i = 0; i < MAX_DEAD; i++) {
-        if (direction < 0 ? place == 0 : place + 1 >= order->n_sorted)
-            return DOC_NONE;
+    while (item->speaker != INTERN_NONE && (direction < 0 ? place > 0 : place + 1 < order->n_sorted)) {
         place += (uint32_t)direction;
-        uint32_t other = order->docs[place];
-        if (docs->items[other].is_live)
-            return is_linked(&docs->items[doc], &docs->items[other]) ? other : DOC_NONE;
+        const struct doc *other = &docs->items[order->docs[place]];
+        if (!is_near(item, other))
+            return DOC_NONE;
+        if (other->is_live)
+            return other->speaker != INTERN_NONE ? order->docs[place] : DOC_NONE;
     }
     return DOC_NONE;
 }
