@@ -8,6 +8,8 @@
 
 #include "core/mem.h"
 
+#include <math.h>
+
 #define FIRST_SLOTS 16
 
 void docs_init(struct docs *docs)
@@ -21,6 +23,7 @@ void docs_done(struct docs *docs)
     docs->items = mem_free(docs->items);
     docs->slots = mem_free(docs->slots);
     docs->tags = mem_free(docs->tags);
+    docs->n_said = mem_free(docs->n_said);
     intern_done(&docs->names);
 }
 
@@ -83,6 +86,25 @@ static int reserve(struct docs *docs, size_t n_tags)
     return 0;
 }
 
+static int put_speaker(struct docs *docs, struct str name, uint32_t *ret_number)
+{
+    uint32_t number;
+    int err = intern_put(&docs->names, name, &number);
+    if (err)
+        return err;
+    if (number >= docs->cap_said) {
+        uint32_t cap = number + number / 2 + 16;
+        uint32_t *n_said = mem_realloc(docs->n_said, cap * sizeof(*n_said));
+        if (!n_said)
+            return ERR_NOMEM;
+        memset(n_said + docs->cap_said, 0, (cap - docs->cap_said) * sizeof(*n_said));
+        docs->n_said = n_said;
+        docs->cap_said = cap;
+    }
+    *ret_number = number;
+    return 0;
+}
+
 int docs_add(struct docs *docs, const struct search_doc *doc, uint32_t *ret_doc)
 {
     int err = reserve(docs, doc->n_tags);
@@ -93,7 +115,7 @@ int docs_add(struct docs *docs, const struct search_doc *doc, uint32_t *ret_doc)
                        .first_tag = docs->n_tags,
                        .speaker = INTERN_NONE,
                        .n_tags = (uint16_t)doc->n_tags,
-                       .importance = (uint8_t)(doc->importance * UINT8_MAX + 0.5)};
+                       .importance = (uint8_t)(fmin(fmax(doc->importance, 0), 1) * UINT8_MAX + 0.5)};
     struct str speaker = doc->speaker;
     struct str told = cues_split_speaker(doc->text, &speaker);
     item.cues = cues_of(told);
@@ -101,7 +123,7 @@ int docs_add(struct docs *docs, const struct search_doc *doc, uint32_t *ret_doc)
     if (!err)
         err = intern_put(&docs->names, doc->thread, &item.thread);
     if (!err && speaker.len)
-        err = intern_put(&docs->names, speaker, &item.speaker);
+        err = put_speaker(docs, speaker, &item.speaker);
     for (size_t i = 0; i < doc->n_tags && !err; i++)
         err = intern_put(&docs->names, doc->tags[i], &docs->tags[docs->n_tags + i]);
     if (err)
@@ -120,6 +142,8 @@ void docs_kill(struct docs *docs, uint32_t doc)
     item->is_live = false;
     docs->n_live--;
     docs->n_live_terms -= item->n_terms;
+    if (item->speaker != INTERN_NONE)
+        docs->n_said[item->speaker]--;
 }
 
 void docs_publish(struct docs *docs, uint32_t doc, uint32_t n_terms)
@@ -133,6 +157,8 @@ void docs_publish(struct docs *docs, uint32_t doc, uint32_t n_terms)
     item->is_live = true;
     docs->n_live++;
     docs->n_live_terms += n_terms;
+    if (item->speaker != INTERN_NONE)
+        docs->n_said[item->speaker]++;
 }
 
 void docs_plan_compaction(const struct docs *docs, uint32_t *map)
@@ -165,7 +191,8 @@ void docs_compact(struct docs *docs)
 size_t docs_size_bytes(const struct docs *docs)
 {
     return docs->cap * sizeof(*docs->items) + docs->n_slots * sizeof(*docs->slots) +
-           docs->cap_tags * sizeof(*docs->tags) + intern_size_bytes(&docs->names);
+           docs->cap_tags * sizeof(*docs->tags) + docs->cap_said * sizeof(*docs->n_said) +
+           intern_size_bytes(&docs->names);
 }
 
 int docs_make_filter(const struct docs *docs, const struct search_query *query, struct arena *arena,

@@ -37,6 +37,8 @@ struct docs {
     uint32_t *tags; /* in names, a document's in a row */
     uint32_t n_tags, cap_tags;
     struct intern names;
+    uint32_t *n_said; /* by name: of how many live documents it is the speaker */
+    uint32_t cap_said;
 };
 
 void docs_init(struct docs *docs);

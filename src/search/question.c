@@ -8,6 +8,9 @@
 #include "search/search_priv.h"
 #include "text/embed.h"
 
+/* Of a query: a longer one is a document. Each speaker costs a walk through it. */
+#define MAX_NAMED_BYTES 4096
+
 void speakers_put(struct speakers *speakers, uint32_t id)
 {
     for (size_t i = 0; i < speakers->n; i++)
@@ -17,52 +20,101 @@ void speakers_put(struct speakers *speakers, uint32_t id)
         speakers->ids[speakers->n++] = id;
 }
 
-/* Blanks the name where it stands in text, with its 's; whether it did. */
-static bool blank_name(char *text, size_t len, struct str name)
+/* A question's copy, in which names are blanked. */
+struct naming {
+    char *text;
+    size_t len;
+    bool is_loose; /* in any case: "ann"; else as it is spoken under, or with a capital */
+};
+
+/* In small letters the shortest names are words: "a", "al". */
+#define MIN_LOOSE_BYTES 3
+
+static size_t possessive_len(struct str rest)
 {
+    size_t len = str_starts_with(rest, STR_LIT("'")) ? 1 : str_starts_with(rest, STR_LIT("’")) ? 3 : 0;
+    return len && len < rest.len && (rest.ptr[len] | 0x20) == 's' ? len + 1 : 0;
+}
+
+/* Blanks the name where it stands, with its 's; whether it did. */
+static bool blank_name(struct naming *naming, struct str name)
+{
+    struct str text = str_make(naming->text, naming->len);
     bool did = false;
-    size_t pos = 0;
     ptrdiff_t found;
-    while ((found = cues_find_word(str_make(text, len), name, pos)) >= 0) {
-        size_t end = (size_t)found + name.len;
-        if (end + 1 < len && text[end] == '\'' && (text[end + 1] | 0x20) == 's')
-            end += 2;
-        memset(text + found, ' ', end - (size_t)found);
-        pos = end;
+    if (naming->is_loose && name.len < MIN_LOOSE_BYTES)
+        return false;
+    for (size_t pos = 0; (found = cues_find_word(text, name, pos)) >= 0;) {
+        size_t start = (size_t)found;
+        pos = start + name.len;
+        bool is_capital = text.ptr[start] >= 'A' && text.ptr[start] <= 'Z';
+        if (!naming->is_loose && !is_capital && !str_eq(str_slice(text, start, name.len), name))
+            continue;
+        pos += possessive_len(str_slice(text, pos, text.len - pos));
+        memset(naming->text + start, ' ', pos - start);
         did = true;
     }
     return did;
 }
 
 /* A speaker is named by the whole name or by the first word of it. */
-static bool blank_speaker(char *text, size_t len, struct str name)
+static bool blank_speaker(struct naming *naming, struct str name)
 {
     ptrdiff_t space = str_find(name, STR_LIT(" "));
-    bool did = blank_name(text, len, name);
+    bool did = blank_name(naming, name);
     if (space > 1)
-        did |= blank_name(text, len, str_slice(name, 0, (size_t)space));
+        did |= blank_name(naming, str_slice(name, 0, (size_t)space));
     return did;
 }
 
-/* Who is asked about, taken out of the text; INTERN_NONE for nobody or for several. */
-static uint32_t take_speaker(const struct partition *partition, const struct wants *wants, char *text,
-                             size_t len)
+static bool is_user(struct str name)
 {
-    const struct speakers *speakers = &partition->speakers;
-    uint32_t named = INTERN_NONE, user = INTERN_NONE;
-    size_t n_named = 0;
-    for (size_t i = 0; i < speakers->n; i++) {
-        struct str name = intern_get(&partition->docs.names, speakers->ids[i]);
-        if (str_eq_nocase(name, STR_LIT("user")) || str_eq_nocase(name, STR_LIT("human"))) {
-            user = speakers->ids[i];
-        } else if (blank_speaker(text, len, name)) {
-            named = speakers->ids[i];
-            n_named++;
+    return str_eq_nocase(name, STR_LIT("user")) || str_eq_nocase(name, STR_LIT("human"));
+}
+
+/* How many speakers are named, and one of them. */
+static size_t take_named(const struct partition *partition, struct naming *naming, uint32_t *ret_named)
+{
+    const struct docs *docs = &partition->docs;
+    size_t n = 0;
+    for (size_t i = 0; i < partition->speakers.n; i++) {
+        uint32_t id = partition->speakers.ids[i];
+        struct str name = intern_get(&docs->names, id);
+        if (docs->n_said[id] && !is_user(name) && blank_speaker(naming, name)) {
+            *ret_named = id;
+            n++;
         }
     }
-    if (n_named == 1)
+    return n;
+}
+
+static uint32_t find_user(const struct partition *partition)
+{
+    const struct docs *docs = &partition->docs;
+    for (size_t i = 0; i < partition->speakers.n; i++) {
+        uint32_t id = partition->speakers.ids[i];
+        if (docs->n_said[id] && is_user(intern_get(&docs->names, id)))
+            return id;
+    }
+    return INTERN_NONE;
+}
+
+/* Who is asked about, taken out of the text; INTERN_NONE for nobody or for several. Only where no name is
+ * written as one, other cases count: "will Ann come" does not name Will. */
+static uint32_t take_speaker(const struct partition *partition, const struct wants *wants, struct str text)
+{
+    struct naming naming = {.text = (char *)text.ptr, .len = text.len};
+    uint32_t named = INTERN_NONE;
+    if (naming.len > MAX_NAMED_BYTES)
+        naming.len = MAX_NAMED_BYTES;
+    size_t n = take_named(partition, &naming, &named);
+    if (!n) {
+        naming.is_loose = true;
+        n = take_named(partition, &naming, &named);
+    }
+    if (n == 1)
         return named;
-    return n_named == 0 && wants->is_first_person ? user : INTERN_NONE;
+    return n == 0 && wants->is_first_person ? find_user(partition) : INTERN_NONE;
 }
 
 static int read_vector(struct partition *partition, struct str text, struct arena *arena,
@@ -86,7 +138,7 @@ int question_read(struct partition *partition, struct analyzer *analyzer, const 
     struct str rest = arena_copy(arena, query->text);
     if (!rest.ptr)
         return arena_error(arena);
-    question.speaker = take_speaker(partition, &question.wants, (char *)rest.ptr, rest.len);
+    question.speaker = take_speaker(partition, &question.wants, rest);
     question.n_ranges = when_find(query->text, query->now_us, NULL, question.ranges, QUESTION_MAX_RANGES);
     int err = keyword_read(&partition->keyword, &partition->docs, analyzer, rest, arena, &question.keywords);
     if (!err && !question.keywords.n) {
