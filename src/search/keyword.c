@@ -75,7 +75,7 @@ void scores_done(struct scores *scores)
 
 void keyword_init(struct keyword *keyword, const struct embedder *words)
 {
-    *keyword = (struct keyword){.words = words};
+    *keyword = (struct keyword){.words = words && words_can_use(words) ? words : NULL};
     intern_init(&keyword->terms);
     forward_init(&keyword->forward);
 }
@@ -192,11 +192,28 @@ int keyword_add(struct keyword *keyword, struct analyzer *analyzer, struct str t
 
 struct reading {
     struct keyword *keyword;
+    const struct docs *docs;
     const struct analyzer *analyzer;
     struct arena *arena;
     struct keyword_term *terms;
     size_t n, cap;
 };
+
+/* The number of a term that some living document has: what only the dead have is as unknown as what nobody
+ * ever had. */
+static uint32_t find_living(const struct reading *reading, struct str term)
+{
+    const struct docs *docs = reading->docs;
+    uint32_t number = intern_find(&reading->keyword->terms, term);
+    if (number == INTERN_NONE)
+        return INTERN_NONE;
+    struct posting_list *list = &reading->keyword->lists[number];
+    const struct posting *items = list_items(list);
+    for (uint32_t i = 0; i < list->n; i++)
+        if (docs->items[items[i].doc].is_live)
+            return number;
+    return INTERN_NONE;
+}
 
 /* A word is known by any of its forms: one that some text has stands for a word that none has, and one that
  * none has says nothing. */
@@ -205,7 +222,7 @@ static int read_term(struct str term, uint32_t position, void *arg)
     struct reading *reading = arg;
     struct keyword *keyword = reading->keyword;
     bool is_extra = analyzer_is_extra(reading->analyzer);
-    struct keyword_term read = {.term = intern_find(&keyword->terms, term), .n_asked = 1};
+    struct keyword_term read = {.term = find_living(reading, term), .n_asked = 1};
     (void)position;
     if (is_extra && read.term == INTERN_NONE)
         return 0;
@@ -217,6 +234,7 @@ static int read_term(struct str term, uint32_t position, void *arg)
         read.sense = word_sense_of(keyword->words, analyzer_word(reading->analyzer));
     bool replaces = is_extra && reading->n && reading->terms[reading->n - 1].term == INTERN_NONE;
     reading->n -= replaces;
+    read.place = (uint32_t)reading->n;
     reading->terms[reading->n++] = read;
     return reading->n == MAX_READ_TERMS;
 }
@@ -224,7 +242,9 @@ static int read_term(struct str term, uint32_t position, void *arg)
 static int compare_numbers(const void *a, const void *b)
 {
     const struct keyword_term *left = a, *right = b;
-    return (left->term > right->term) - (left->term < right->term);
+    if (left->term != right->term)
+        return left->term < right->term ? -1 : 1;
+    return (left->place > right->place) - (left->place < right->place);
 }
 
 static int compare_rarity(const void *a, const void *b)
@@ -234,7 +254,7 @@ static int compare_rarity(const void *a, const void *b)
         return left->n_live ? -1 : 1;
     if (left->n_live != right->n_live)
         return left->n_live < right->n_live ? -1 : 1;
-    return compare_numbers(a, b);
+    return (left->place > right->place) - (left->place < right->place);
 }
 
 /* Known terms once each; the unknown stay as they are: they cannot be told apart. */
@@ -273,7 +293,7 @@ static float idf(uint32_t n_docs, uint32_t n_with_term)
 int keyword_read(struct keyword *keyword, const struct docs *docs, struct analyzer *analyzer, struct str text,
                  struct arena *arena, struct keyword_query *ret_query)
 {
-    struct reading reading = {.keyword = keyword, .analyzer = analyzer, .arena = arena};
+    struct reading reading = {.keyword = keyword, .docs = docs, .analyzer = analyzer, .arena = arena};
     int err = analyzer_run_query(analyzer, text, read_term, &reading);
     if (err < 0)
         return err; /* positive: enough was read */
@@ -283,8 +303,6 @@ int keyword_read(struct keyword *keyword, const struct docs *docs, struct analyz
         struct keyword_term *term = &reading.terms[i];
         if (term->term != INTERN_NONE)
             term->n_live = count_live(&keyword->lists[term->term], docs);
-        if (!term->n_live)
-            term->term = INTERN_NONE;
         term->idf = idf(docs->n_live, term->n_live);
     }
     if (reading.n > 1)

@@ -55,11 +55,14 @@ struct keyword_term {
     uint32_t term;    /* INTERN_NONE: no living document has it */
     uint32_t n_live;  /* documents that hold it */
     uint32_t n_asked; /* times it stands in the query */
+    uint32_t place;   /* where it does first, in terms */
     float idf;        /* one that nobody has weighs like the rarest there can be */
     struct word_sense sense;
 };
 
-/* At most KEYWORD_MAX_TERMS, the rarest first, those that nobody has last. */
+/* At most KEYWORD_MAX_TERMS, the rarest first, equally rare ones as they stand in the query, those that
+ * nobody has last: an order that depends on nothing but query and living documents, as do sums that run in
+ * it. */
 #define KEYWORD_MAX_TERMS 64
 struct keyword_query {
     struct keyword_term *terms;
