@@ -3,7 +3,7 @@
  * A product with a sum is the sum of the products: the vector of a stored word is never made. Products are of
  * integers, so the kernels agree to the bit.
  */
-#include "text/words.h"
+#include "text/words_priv.h"
 
 #include "text/embed_priv.h"
 
@@ -50,16 +50,21 @@ __attribute__((target("avx2"))) static int32_t dot_avx2(const int16_t *probe, co
     return _mm_cvtsi128_si32(half);
 }
 
-static int32_t dot(const int16_t *probe, const int8_t *row, size_t n_dims)
+static const struct word_kernel kernels[] = {
+    {"avx512", dot_avx512}, {"avx2", dot_avx2}, {"portable", dot_portable}, {NULL, NULL}};
+
+const struct word_kernel *word_kernels(void)
 {
-    if (__builtin_cpu_supports("avx512bw"))
-        return dot_avx512(probe, row, n_dims);
-    return __builtin_cpu_supports("avx2") ? dot_avx2(probe, row, n_dims) : dot_portable(probe, row, n_dims);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+        return kernels;
+    return __builtin_cpu_supports("avx2") ? kernels + 1 : kernels + 2;
 }
 #else
-static int32_t dot(const int16_t *probe, const int8_t *row, size_t n_dims)
+static const struct word_kernel kernels[] = {{"portable", dot_portable}, {NULL, NULL}};
+
+const struct word_kernel *word_kernels(void)
 {
-    return dot_portable(probe, row, n_dims);
+    return kernels;
 }
 #endif
 
@@ -107,6 +112,7 @@ void word_probe_init(struct word_probe *probe, const struct embedder *embedder, 
 float word_cosine(const struct embedder *embedder, const struct word_probe *probe, struct word_sense sense)
 {
     const struct embed_rows *rows = &embedder->quantized;
+    word_dot_fn dot = word_kernels()->dot;
     double sum = 0;
     if (!probe->is_known || sense.scale == 0)
         return 0;
