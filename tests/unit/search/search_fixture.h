@@ -109,10 +109,14 @@ static inline void rows_delete(struct rows *rows, int64_t number)
     rows->items[number - 1].change = ++rows->change;
 }
 
+static inline struct search_feed rows_feed(struct rows *rows)
+{
+    return (struct search_feed){rows_load, rows_version, rows};
+}
+
 static inline struct search *make_search_in(struct rows *rows, size_t max_bytes, const char *language)
 {
-    struct search_options options = {
-        .max_bytes = max_bytes, .language = language, .feed = {rows_load, rows_version, rows}};
+    struct search_options options = {.max_bytes = max_bytes, .language = language, .feed = rows_feed(rows)};
     struct search *search = NULL;
     assert_int_equal(search_new(&options, &search, NULL), 0);
     return search;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How near words are: the kernels against the portable one, and cosines against the vectors of the model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "text/words_priv.h"
+
+#include <math.h>
+
+static unsigned next_random(unsigned *seed)
+{
+    *seed = *seed * 1103515245 + 12345;
+    return *seed >> 8;
+}
+
+static void kernels_give_the_same_numbers(void **state)
+{
+    static int16_t probe[WORD_MAX_DIMS];
+    static int8_t row[WORD_MAX_DIMS + 1];
+    const struct word_kernel *portable = word_kernels();
+    unsigned seed = 3;
+    (void)state;
+    while (portable[1].name)
+        portable++;
+    assert_string_equal(portable->name, "portable");
+    for (size_t round = 0; round < 400; round++) {
+        size_t n_dims = 64 * (1 + next_random(&seed) % (WORD_MAX_DIMS / 64));
+        int64_t expected = 0;
+        for (size_t d = 0; d < n_dims; d++) { /* the first rounds at the ends of what there can be */
+            probe[d] = (int16_t)(round < 4 ? (round & 1 ? 16000 : -16000)
+                                           : (int)(next_random(&seed) % 32001) - 16000);
+            row[d + 1] =
+                (int8_t)(round < 4 ? (round & 2 ? 127 : -128) : (int)(next_random(&seed) % 256) - 128);
+            expected += (int64_t)probe[d] * row[d + 1];
+        }
+        for (const struct word_kernel *kernel = word_kernels(); kernel->name; kernel++)
+            assert_int_equal(kernel->dot(probe, row + 1, n_dims), expected);
+    }
+}
+
+static float nearness(const struct embedder *embedder, const char *left, const char *right)
+{
+    struct word_probe probe;
+    word_probe_init(&probe, embedder, word_sense_of(embedder, str_of(left)));
+    return word_cosine(embedder, &probe, word_sense_of(embedder, str_of(right)));
+}
+
+static double by_vectors(const struct embedder *embedder, const char *left, const char *right)
+{
+    float a[EMBED_MAX_DIMS], b[EMBED_MAX_DIMS];
+    double sum = 0;
+    assert_int_equal(embed_text(embedder, str_of(left), a, NULL), 0);
+    assert_int_equal(embed_text(embedder, str_of(right), b, NULL), 0);
+    for (size_t d = 0; d < embedder_dims(embedder); d++)
+        sum += (double)a[d] * b[d];
+    return sum;
+}
+
+static void words_are_as_near_as_their_vectors(void **state)
+{
+    static const char *const words[] = {"cat",    "kitten", "doctor",      "nurse",
+                                        "guitar", "walrus", "unbelievable"};
+    const size_t n = sizeof(words) / sizeof(words[0]);
+    struct embedder *embedder;
+    (void)state;
+    assert_int_equal(embedder_builtin(&embedder, NULL), 0);
+    assert_true(words_can_use(embedder));
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            float near = nearness(embedder, words[i], words[j]);
+            assert_true(fabs(near - by_vectors(embedder, words[i], words[j])) < 0.002);
+            assert_true(fabsf(near - nearness(embedder, words[j], words[i])) < 0.002F);
+            if (i == j)
+                assert_true(fabsf(near - 1) < 0.002F);
+        }
+    assert_true(nearness(embedder, "doctor", "nurse") > nearness(embedder, "doctor", "guitar"));
+    embedder_close(embedder);
+}
+
+static void unknown_words_are_near_to_nothing(void **state)
+{
+    static const char *const words[] = {"", " ", "🦭", "\xff\xfe", "\x01"};
+    struct embedder *embedder;
+    (void)state;
+    assert_int_equal(embedder_builtin(&embedder, NULL), 0);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        assert_true(nearness(embedder, words[i], "cat") == 0);
+        assert_true(nearness(embedder, "cat", words[i]) == 0);
+        assert_true(nearness(embedder, words[i], words[i]) == 0);
+    }
+    embedder_close(embedder);
+}
+
+static void beginning_of_an_endless_word_decides(void **state)
+{
+    static char word[5000];
+    struct embedder *embedder;
+    (void)state;
+    memset(word, 'q', sizeof(word) - 1);
+    assert_int_equal(embedder_builtin(&embedder, NULL), 0);
+    float near = nearness(embedder, word, "cat");
+    assert_true(near >= -1 && near <= 1);
+    embedder_close(embedder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_give_the_same_numbers),
+        cmocka_unit_test(words_are_as_near_as_their_vectors),
+        cmocka_unit_test(unknown_words_are_near_to_nothing),
+        cmocka_unit_test(beginning_of_an_endless_word_decides),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
