@@ -136,6 +136,7 @@ static void report_items(const struct build *build, struct build_answer *answer)
                 .score = item->score,
                 .score_parts = search_copy_parts(item->score_parts, arena),
                 .is_kept = item_is_kept(item),
+                .step = item->fate == ITEM_SHORTENED ? item->step : NULL,
                 .reason = fate_name(item->fate),
             };
         }
@@ -187,6 +188,8 @@ static void put_item(struct json_writer *writer, const struct item_report *repor
     }
     json_put_member_bool(writer, "kept", report->is_kept);
     json_put_member_text(writer, "reason", str_of(report->reason));
+    if (report->step)
+        json_put_member_text(writer, "step", str_of(report->step));
     json_close_object(writer);
 }
 

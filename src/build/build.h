@@ -76,6 +76,7 @@ struct item_report {
     double score;             /* NaN: not ranked */
     const float *score_parts; /* SEARCH_N_PARTS; NULL: it has none */
     bool is_kept;
+    const char *step;   /* of what is shortened: "core", "line"; otherwise NULL */
     const char *reason; /* "fits", "shortened", "no_room", "over_section_max", "duplicate", "below_min_score",
                            "over_limit" */
 };

@@ -82,6 +82,7 @@ struct build_item {
     int64_t tokens; /* alone, with the end of its line; -1: not counted yet */
     enum item_fate fate;
     struct str cut;           /* stands for text when SHORTENED */
+    const char *step;         /* "core" or "line": how it was cut; NULL: it was not */
     struct build_piece piece; /* of what stands in the context, or would */
     size_t place;             /* in the order of print, over all sections; the ledger's */
     bool is_notice;           /* what the recipe says of an empty section: no item to those who count */

@@ -2,15 +2,18 @@
  *
  * fit: which items stand in the context, so that the finished text never has more tokens than the budget.
  *
- * Sections choose in order of priority, each best item first. While one chooses, the floors of those after it
- * are out of reach: for each the tokens that it would take of its floor, no more. An item that does not fit
- * is passed over (or cut, where the section allows it) and smaller ones behind it get their chance. So no
- * kept item could give way to a dropped one of higher priority unless its section fell below its floor.
+ * Sections choose in order of priority, each the best item first, or the one that gives most for its tokens.
+ * While one chooses, the floors of those after it are out of reach: for each the tokens that it would take of
+ * its floor, no more. An item that does not fit is passed over (or shortened, where the section allows it) and
+ * smaller ones behind it get their chance. So, by rank, no kept item could give way to a dropped one of higher
+ * priority unless its section fell below its floor.
  *
  * The ledger knows at each moment what the text would cost, so that each item is counted once and the
  * finished text not at all.
  */
 #include "build/ledger.h"
+
+#include "text/gist.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +25,8 @@
 struct fitter {
     struct build *build;
     struct ledger ledger;
-    bool is_open[2]; /* the parts: something stands in it */
+    bool is_open[2];        /* the parts: something stands in it */
+    struct text_gist *gist; /* made when the first item is shortened */
     struct buf scratch;
     int err; /* the first that a buffer met: clearing one forgets it */
 };
@@ -101,52 +105,75 @@ static void keep(struct fitter *fitter, struct build_section *section, struct bu
 static bool may_shorten(const struct fitter *fitter, const struct build_section *section,
                         const struct build_item *item)
 {
-    return section->plan->may_shorten && fitter->build->format->has_markdown && !item->is_notice &&
+    return section->plan->shorten && fitter->build->format->has_markdown && !item->is_notice &&
            !str_starts_with(item->text, STR_LIT("```")) && str_find(item->text, STR_LIT("\n```")) < 0;
 }
 
-static struct str cut_text(struct fitter *fitter, struct str text, int64_t max_tokens)
+/* The text in at most so many tokens, by that step; "" when it cannot be. */
+static struct str cut_text(struct fitter *fitter, struct str text, enum recipe_shorten step,
+                           int64_t max_tokens)
 {
+    struct build *build = fitter->build;
     struct buf buf;
+    int rc = 0;
+    if (!fitter->gist)
+        rc = text_gist_new(build->request->query, &fitter->gist, NULL);
     buf_init(&buf, MAX_TEXT_BYTES);
-    (void)text_append_cut(&buf, text, fitter->build->tokenizer, max_tokens);
-    struct str cut = arena_copy(&fitter->build->arena, buf_str(&buf));
+    if (rc == 0 && step == SHORTEN_CORE)
+        rc = text_append_core(&buf, text, fitter->gist, build->tokenizer, max_tokens);
+    else if (rc == 0)
+        rc = text_append_line(&buf, text, fitter->gist, build->tokenizer, max_tokens);
+    struct str cut = arena_copy(&build->arena, buf_str(&buf));
     latch(fitter, &buf);
     buf_done(&buf);
+    if (rc < 0 && !fitter->err)
+        fitter->err = rc;
     return cut;
 }
 
-/* Keeps as much of the item as there is room for; false when that is too little. */
-static bool shorten(struct fitter *fitter, struct build_section *section, struct build_item *item,
-                    int64_t limit)
+/* Keeps as much of the item as this step makes of it and there is room for; false when that is too little. */
+static bool step_down(struct fitter *fitter, struct build_section *section, struct build_item *item,
+                      enum recipe_shorten step, int64_t room, int64_t limit)
 {
-    struct build_piece whole = item->piece;
-    ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
-    struct offer offer = weigh(fitter, section, item, limit, true);
-    int64_t room = -over(&offer);
     for (int i = 0; i < MAX_CUTS && room >= MIN_SHORTENED_TOKENS; i++) {
-        struct str cut = cut_text(fitter, item->text, room);
+        struct str cut = cut_text(fitter, item->text, step, room);
         ledger_measure(&fitter->ledger, item, cut);
         int64_t tokens = ledger_item_tokens(&fitter->ledger, item);
         if (str_is_empty(cut) || tokens < MIN_SHORTENED_TOKENS)
-            break;
-        offer = weigh(fitter, section, item, limit, true);
+            return false;
+        struct offer offer = weigh(fitter, section, item, limit, true);
         if (over(&offer) <= 0) {
             item->cut = cut;
+            item->step = step == SHORTEN_CORE ? "core" : "line";
             item->tokens = tokens;
             keep(fitter, section, item, ITEM_SHORTENED, &offer);
             return true;
         }
         room -= over(&offer);
     }
+    return false;
+}
+
+/* Keeps something of the item, if there is room for enough of it. */
+static bool shorten(struct fitter *fitter, struct build_section *section, struct build_item *item,
+                    int64_t limit)
+{
+    static const enum recipe_shorten steps[] = {SHORTEN_CORE, SHORTEN_LINE};
+    struct build_piece whole = item->piece;
+    ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
+    struct offer offer = weigh(fitter, section, item, limit, true);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (section->plan->shorten & steps[i] &&
+            step_down(fitter, section, item, steps[i], -over(&offer), limit))
+            return true;
     item->piece = whole;
     return false;
 }
 
 /* ---- one section ---- */
 
-#define RANK_SHIFT   20.0  /* the twentieth item is worth half of the first */
-#define TOKENS_SHIFT 128.0 /* to be short is no merit by itself */
+#define RANK_SHIFT   10.0 /* the eleventh item is worth half of the first */
+#define TOKENS_SHIFT 64.0 /* to be short is no merit by itself */
 
 /* What the i-th best item is worth for each token that it takes, for CHOOSE_GAIN. */
 static double gain_of(const struct fitter *fitter, const struct build_section *section, size_t i)
@@ -334,6 +361,7 @@ int build_fit(struct build *build, struct err_info *reterr)
     }
     int err = fitter.err ? fitter.err : fitter.ledger.err;
     ledger_done(&fitter.ledger);
+    text_gist_free(fitter.gist);
     buf_done(&fitter.scratch);
     err = err ? err : arena_error(&build->arena);
     return err ? err_set(reterr, err, "the context is too large to be written") : 0;

@@ -154,7 +154,29 @@ static void read_dedupe(struct load *load, const struct yaml_node *node, void *t
 
 static void read_shorten(struct load *load, const struct yaml_node *node, void *target)
 {
-    (void)load_bool(load, node, "shorten", &section_of(target)->may_shorten);
+    unsigned *steps = &section_of(target)->shorten;
+    bool is_all = false;
+
+    if (node->kind != YAML_LIST) {
+        if (load_bool(load, node, "shorten", &is_all))
+            *steps = is_all ? SHORTEN_ALL : 0;
+        return;
+    }
+    *steps = 0;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct yaml_node *step = node->items[i];
+        struct str name;
+
+        if (!load_text(load, step, "shorten", &name))
+            continue;
+        if (str_is(name, "core"))
+            *steps |= SHORTEN_CORE;
+        else if (str_is(name, "line"))
+            *steps |= SHORTEN_LINE;
+        else
+            load_complain(load, step->line, step->column, "'shorten' lists core and line, not '%.*s'",
+                          STR_ARG(str_slice(name, 0, 60)));
+    }
 }
 
 static void read_order(struct load *load, const struct yaml_node *node, void *target)
@@ -233,7 +255,7 @@ static void set_defaults(struct recipe_section *section)
     section->limit = RECIPE_DEFAULT_LIMIT;
     section->max_tokens = INT64_MAX;
     section->is_deduplicated = is_memory;
-    section->may_shorten = is_memory || is_conversation || strcmp(kind, "files") == 0;
+    section->shorten = is_memory || is_conversation || strcmp(kind, "files") == 0 ? SHORTEN_ALL : 0;
     section->choice = is_memory ? CHOOSE_GAIN : CHOOSE_RANK;
     section->order = is_conversation ? ORDER_REVERSED : ORDER_RANKED;
 }

@@ -118,6 +118,10 @@ struct recipe_step {
     bool is_required;   /* resolve: 404 when there is no row; section: 503 when it fails */
 };
 
+/* The steps down from a whole item, in the order in which they are tried. */
+enum recipe_shorten { SHORTEN_CORE = 1, SHORTEN_LINE = 2 };
+#define SHORTEN_ALL (SHORTEN_CORE | SHORTEN_LINE)
+
 /* Which of a section's items go first while there is room: see docs/recipes.md. */
 enum recipe_choice { CHOOSE_RANK, CHOOSE_GAIN };
 enum recipe_order { ORDER_RANKED, ORDER_REVERSED, ORDER_TIME };
@@ -132,7 +136,7 @@ struct recipe_section {
     const struct template *empty; /* said when there is nothing; NULL: the section is left out */
     bool is_stable;               /* stands in the stable part */
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
-    bool may_shorten;             /* an item that does not fit may be cut to its first sentences */
+    unsigned shorten;             /* SHORTEN_ bits: what may become of an item that does not fit */
     enum recipe_choice choice;
     enum recipe_order order; /* how kept items are printed; rank decides which are kept */
     int64_t fresh_us;        /* an item older than this has field `is_old` set; 0: never */

@@ -107,7 +107,13 @@ static void put_section_details(struct json_writer *writer, const struct recipe_
     json_put_member_text(writer, "order", str_of(orders[section->order]));
     json_put_member_bool(writer, "grouped", section->group != NULL);
     json_put_member_bool(writer, "dedupe", section->is_deduplicated);
-    json_put_member_bool(writer, "shorten", section->may_shorten);
+    json_put_name(writer, "shorten");
+    json_open_array(writer);
+    if (section->shorten & SHORTEN_CORE)
+        json_put_text(writer, STR_LIT("core"));
+    if (section->shorten & SHORTEN_LINE)
+        json_put_text(writer, STR_LIT("line"));
+    json_close_array(writer);
     if (section->fresh_us > 0)
         json_put_member_int(writer, "fresh_ms", section->fresh_us / US_PER_MS);
 }

@@ -119,17 +119,49 @@ static void long_item_is_cut_where_the_section_allows_it(void **state)
     struct plan plan;
     plan_init(&plan, tokenizer_find(STR_LIT("approx")), FORMAT_MARKDOWN, 40);
     size_t only = plan_add_section(&plan, 0, INT64_MAX);
-    plan.sections[only].may_shorten = true;
+    plan.sections[only].shorten = SHORTEN_ALL;
     struct build_item *item = plan_add_item(&plan, only, 1);
     item->text = STR_LIT("- The first sentence says what the matter is. The second one adds what nobody "
                          "asked for. The third goes on and on about things that were said before, at length, "
                          "without an end in sight.");
     plan_fit(&plan);
     assert_int_equal(item->fate, ITEM_SHORTENED);
+    assert_string_equal(item->step, "core");
     assert_true(plan.build.answer_tokens <= 40);
     assert_true(str_find(context_of(&plan), STR_LIT("The first sentence says what the matter is.")) >= 0);
     assert_true(str_find(context_of(&plan), STR_LIT("\xE2\x80\xA6")) > 0);
     plan_done(&plan);
+}
+
+static void item_keeps_what_was_asked_for_or_a_line_as_the_recipe_allows(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned shorten;
+        const char *wanted;
+    } cases[] = {
+        {SHORTEN_ALL,
+         "## s0\n- The week was long. \xE2\x80\xA6 The lamp cost 40 euros in the end. \xE2\x80\xA6"},
+        {SHORTEN_CORE,
+         "## s0\n- The week was long. \xE2\x80\xA6 The lamp cost 40 euros in the end. \xE2\x80\xA6"},
+        {SHORTEN_LINE, "## s0\n- \xE2\x80\xA6 The lamp cost 40 euros in the end. \xE2\x80\xA6"},
+        {0, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan plan;
+        plan_init(&plan, tokenizer_find(STR_LIT("o200k_base")), FORMAT_MARKDOWN, 26);
+        plan.request.query = STR_LIT("what did the lamps cost?");
+        size_t only = plan_add_section(&plan, 0, INT64_MAX);
+        plan.sections[only].shorten = cases[i].shorten;
+        struct build_item *item = plan_add_item(&plan, only, 1);
+        item->text =
+            STR_LIT("- The week was long. It rained on Monday and again on Tuesday. The lamp cost 40 euros "
+                    "in the end. Nobody called.");
+        plan_fit(&plan);
+        assert_context(&plan, cases[i].wanted);
+        assert_true(plan.build.answer_tokens <= 26);
+        plan_done(&plan);
+    }
 }
 
 static void item_with_a_fence_of_the_template_is_never_cut(void **state)
@@ -138,7 +170,7 @@ static void item_with_a_fence_of_the_template_is_never_cut(void **state)
     struct plan plan;
     plan_init(&plan, tokenizer_find(STR_LIT("approx")), FORMAT_MARKDOWN, 40);
     size_t only = plan_add_section(&plan, 0, INT64_MAX);
-    plan.sections[only].may_shorten = true;
+    plan.sections[only].shorten = SHORTEN_ALL;
     struct build_item *item = plan_add_item(&plan, only, 1);
     item->text =
         STR_LIT("```\nA listing that is far too long for the room. It goes on and on, line after line. It "
@@ -350,7 +382,7 @@ static void no_format_and_no_tokenizer_is_ever_over_budget(void **state)
                   16 + (int64_t)random_below(&seed, 200));
         plan_fill_randomly(&plan, &seed);
         for (size_t i = 0; i < plan.recipe.n_sections; i++)
-            plan.sections[i].may_shorten = random_below(&seed, 3) == 0;
+            plan.sections[i].shorten = (unsigned)random_below(&seed, 4);
         for (size_t i = 0; i < plan.recipe.n_sections; i++)
             plan.sections[i].choice = (enum recipe_choice)random_below(&seed, 2);
         for (size_t i = 0; i < plan.recipe.n_sections; i++)
@@ -378,6 +410,52 @@ static void much_to_say_fills_the_budget(void **state)
         }
         plan_fit(&plan);
         assert_true(plan.build.answer_tokens >= max_tokens * 93 / 100);
+        plan_done(&plan);
+    }
+}
+
+/* Sentences of four to twenty words, some items of many. */
+static struct str random_prose(struct arena *arena, uint64_t *seed)
+{
+    static const char *const words[] = {"lamp",   "the",  "a",     "bought", "東京", "yesterday", "don't",
+                                        "and",    "40",   "euros", "Łódź",   "of",   "migration", "failed",
+                                        "E1234:", "when", "she",   "said",   "it",   "(again)"};
+    struct str text = STR_LIT("-");
+    size_t n = 1 + random_below(seed, random_below(seed, 6) ? 4 : 40);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 4 + random_below(seed, 16); j > 0; j--)
+            text = arena_printf(arena, "%.*s %s", STR_ARG(text),
+                                words[random_below(seed, sizeof words / sizeof *words)]);
+        text = arena_printf(arena, "%.*s.", STR_ARG(text));
+    }
+    return text;
+}
+
+static void much_to_say_of_any_length_fills_97_of_100(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    for (int round = 0; round < 150; round++) {
+        struct plan plan;
+        const struct tokenizer *tokenizer = tokenizer_all()[round % 3];
+        int64_t max_tokens = 500 + (int64_t)random_below(&seed, 1500);
+        plan_init(&plan, tokenizer, random_below(&seed, 3) ? FORMAT_MARKDOWN : FORMAT_MESSAGES, max_tokens);
+        plan.request.query = STR_LIT("which lamp failed in Łódź?");
+        for (size_t i = 0; i < 3; i++) {
+            plan_add_section(&plan, (int64_t)random_below(&seed, 2) * 100, INT64_MAX);
+            plan.sections[i].shorten = SHORTEN_ALL;
+            plan.sections[i].choice = (enum recipe_choice)random_below(&seed, 2);
+            for (size_t j = 0; j < 24; j++) {
+                struct build_item *item = plan_add_item(&plan, i, 1);
+                item->text = random_prose(&plan.build.arena, &seed);
+                item->score = 1.0 / (double)(1 + j);
+            }
+        }
+        plan_fit(&plan);
+        assert_int_equal(plan.build.answer_tokens, tokenizer->count(context_of(&plan)));
+        assert_true(plan.build.answer_tokens <= max_tokens);
+        if (plan.build.answer_tokens < max_tokens * 97 / 100)
+            fail_msg("%lld of %lld tokens", (long long)plan.build.answer_tokens, (long long)max_tokens);
         plan_done(&plan);
     }
 }
@@ -432,6 +510,7 @@ int main(void)
         cmocka_unit_test(ceiling_holds_with_room_to_spare),
         cmocka_unit_test(section_without_room_says_dropped),
         cmocka_unit_test(long_item_is_cut_where_the_section_allows_it),
+        cmocka_unit_test(item_keeps_what_was_asked_for_or_a_line_as_the_recipe_allows),
         cmocka_unit_test(item_with_a_fence_of_the_template_is_never_cut),
         cmocka_unit_test(stable_sections_stand_first_and_do_not_change_with_the_others),
         cmocka_unit_test(by_gain_a_short_item_goes_before_a_long_one_that_is_a_little_better),
@@ -441,6 +520,7 @@ int main(void)
         cmocka_unit_test(floors_are_honoured_when_they_fit_together),
         cmocka_unit_test(no_format_and_no_tokenizer_is_ever_over_budget),
         cmocka_unit_test(much_to_say_fills_the_budget),
+        cmocka_unit_test(much_to_say_of_any_length_fills_97_of_100),
         cmocka_unit_test(each_item_is_counted_once_and_the_whole_never),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ static void a_short_recipe_gets_the_defaults(void **state)
     assert_true(section->step.timeout_us == INT64_MAX);
     assert_int_equal(section->order, ORDER_RANKED);
     assert_false(section->is_deduplicated);
-    assert_false(section->may_shorten);
+    assert_int_equal(section->shorten, 0);
     assert_false(section->is_stable);
     assert_int_equal(section->choice, CHOOSE_RANK);
     assert_null(section->item);
@@ -169,7 +169,7 @@ static void every_key_reaches_the_plan(void **state)
     assert_int_equal(notes->limit, 3);
     assert_non_null(notes->item);
     assert_non_null(notes->empty);
-    assert_true(notes->is_stable && notes->is_deduplicated && notes->may_shorten && notes->step.is_required);
+    assert_true(notes->is_stable && notes->is_deduplicated && notes->shorten == SHORTEN_ALL && notes->step.is_required);
     assert_non_null(notes->group);
     assert_int_equal(notes->choice, CHOOSE_GAIN);
     assert_int_equal(notes->order, ORDER_TIME);
