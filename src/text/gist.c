@@ -6,31 +6,36 @@
 #include "text/gist.h"
 
 #include "core/mem.h"
+#include "core/utf8.h"
 #include "text/analyze.h"
 #include "text/cut.h"
 #include "text/ruler.h"
 
-#define MAX_SENTENCES 256 /* of a text; what follows belongs to the last one */
-#define MARK_TOKENS   2   /* what " …" costs at most, mostly */
+#define MAX_SENTENCES 256         /* of a text; what follows is left out */
+#define MAX_BYTES     (32 * 1024) /* the same; words are compared in all of it */
+#define MARK_TOKENS   2           /* what " …" costs at most, mostly */
 #define ELLIPSIS      "\xE2\x80\xA6"
 
 struct text_gist {
     struct analyzer *analyzer;
     size_t n_terms;
-    uint64_t terms[GIST_MAX_TERMS]; /* hashes */
+    uint64_t terms[GIST_MAX_TERMS];      /* hashes */
+    unsigned char words[GIST_MAX_TERMS]; /* whose forms they are */
+    uint32_t position;                   /* of the latest word */
 };
 
+/* A word gives several terms, and those of one word count once. */
 static int add_term(struct str term, uint32_t position, void *arg)
 {
     struct text_gist *gist = arg;
-    uint64_t hash = str_hash(term, 0);
-    (void)position;
-    for (size_t i = 0; i < gist->n_terms; i++)
-        if (gist->terms[i] == hash)
-            return 0;
-    if (gist->n_terms == GIST_MAX_TERMS)
+    unsigned word = gist->n_terms > 0 ? gist->words[gist->n_terms - 1] : 0;
+    if (gist->n_terms > 0 && position != gist->position)
+        word++;
+    if (gist->n_terms == GIST_MAX_TERMS || word == GIST_MAX_WORDS)
         return 1;
-    gist->terms[gist->n_terms++] = hash;
+    gist->terms[gist->n_terms] = str_hash(term, 0);
+    gist->words[gist->n_terms++] = (unsigned char)word;
+    gist->position = position;
     return 0;
 }
 
@@ -39,7 +44,7 @@ int text_gist_new(struct str question, struct text_gist **ret_gist, struct err_i
     struct text_gist *gist = mem_calloc(1, sizeof *gist);
     if (!gist)
         return err_set(reterr, ERR_NOMEM, "out of memory");
-    int rc = analyzer_new("en", &gist->analyzer, reterr);
+    int rc = analyzer_new("auto", &gist->analyzer, reterr);
     if (rc == 0 && analyzer_run(gist->analyzer, question, add_term, gist) < 0)
         rc = err_set(reterr, ERR_NOMEM, "out of memory");
     if (rc < 0) {
@@ -68,6 +73,7 @@ struct sentence {
 
 struct sentences {
     struct str text;
+    bool is_whole; /* nothing follows the last */
     size_t n_mark; /* bytes of a list mark before the first */
     size_t n;
     struct sentence list[MAX_SENTENCES];
@@ -87,7 +93,7 @@ static size_t skip_spaces(struct str text, size_t pos)
 
 struct finding {
     const struct text_gist *gist;
-    uint64_t found; /* a bit a term */
+    uint64_t found; /* a bit a word */
 };
 
 static int find_term(struct str term, uint32_t position, void *arg)
@@ -97,20 +103,23 @@ static int find_term(struct str term, uint32_t position, void *arg)
     (void)position;
     for (size_t i = 0; i < finding->gist->n_terms; i++)
         if (finding->gist->terms[i] == hash)
-            finding->found |= UINT64_C(1) << i;
+            finding->found |= UINT64_C(1) << finding->gist->words[i];
     return 0;
 }
 
-static int find_sentences(struct sentences *sentences, struct str text, struct text_gist *gist)
+static int find_sentences(struct sentences *sentences, struct str whole, struct text_gist *gist)
 {
+    struct str text = utf8_prefix(whole, MAX_BYTES);
     size_t pos = skip_spaces(text, 0);
     sentences->text = text;
     sentences->n_mark = sentences->n = 0;
     if (text.len > pos + 1 && (text.ptr[pos] == '-' || text.ptr[pos] == '*') && text.ptr[pos + 1] == ' ')
         sentences->n_mark = pos = pos + 2;
-    while ((pos = skip_spaces(text, pos)) < text.len) {
-        size_t end = sentences->n + 1 < MAX_SENTENCES ? text_sentence_end(text, pos) : text.len;
+    while ((pos = skip_spaces(text, pos)) < text.len && sentences->n < MAX_SENTENCES) {
+        size_t end = text_sentence_end(text, pos);
         struct finding finding = {gist, 0};
+        if (end == text.len && text.len < whole.len && sentences->n > 0)
+            break; /* cut inside */
         if (gist->n_terms > 0 &&
             analyzer_run(gist->analyzer, str_slice(text, pos, end - pos), find_term, &finding) < 0)
             return ERR_NOMEM;
@@ -118,6 +127,7 @@ static int find_sentences(struct sentences *sentences, struct str text, struct t
             (struct sentence){pos, end, __builtin_popcountll(finding.found), false};
         pos = end;
     }
+    sentences->is_whole = skip_spaces(whole, pos) == whole.len;
     return 0;
 }
 
@@ -156,7 +166,7 @@ static void write_core(const struct sentences *sentences, struct buf *buf)
         end = sentence->end;
         has_gap = false;
     }
-    if (has_gap && end > 0)
+    if ((has_gap || !sentences->is_whole) && end > 0)
         buf_append_text(buf, " " ELLIPSIS);
 }
 
@@ -193,7 +203,7 @@ int text_append_core(struct buf *buf, struct str text, struct text_gist *gist,
     int rc = find_sentences(&sentences, text, gist);
     if (rc < 0 || sentences.n == 0 || max_tokens <= 0 || max_tokens > INT32_MAX)
         return rc;
-    token_ruler_init(&ruler, tokenizer, text, INT64_MAX);
+    token_ruler_init(&ruler, tokenizer, sentences.text, INT64_MAX);
     int64_t max_units = max_tokens * tokenizer->units_per_token, room = max_units;
     while (room > 0 && take_sentences(&sentences, gist, &ruler, room)) {
         write_core(&sentences, buf);

@@ -10,7 +10,8 @@
 #include "core/err.h"
 #include "text/tokens.h"
 
-#define GIST_MAX_TERMS 64 /* of a question; later ones do not count */
+#define GIST_MAX_WORDS 64 /* of a question; later ones do not count */
+#define GIST_MAX_TERMS 256
 
 /* What is asked for; one thread at a time. */
 struct text_gist;
@@ -20,7 +21,7 @@ int text_gist_new(struct str question, struct text_gist **ret_gist, struct err_i
 struct text_gist *text_gist_free(struct text_gist *gist);
 
 /* Appends whole sentences of the text, at most max_tokens with the marks for what is left out: the first one,
- * which says what the text is about, if it takes no more than half of that; those that share most terms with
+ * which says what the text is about, if it takes no more than half of that; those that share most words with
  * the question; and the first of the others. A list mark at the beginning of the text stays. Appends nothing
  * when no sentence fits. 0 or ERR_NOMEM. */
 int text_append_core(struct buf *buf, struct str text, struct text_gist *gist,

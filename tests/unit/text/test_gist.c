@@ -79,6 +79,18 @@ static void sentence_that_does_not_fit_leaves_the_core_empty(void **state)
     expect(text_append_core, "", "One.", 0, "");
 }
 
+static void end_of_a_very_long_text_is_left_out(void **state)
+{
+    static char text[100000];
+    (void)state;
+    for (size_t i = 0; i + 5 < sizeof text; i += 5)
+        memcpy(text + i, "One. ", 5);
+    memcpy(text + 50000, "lamp ", 5);
+    expect(text_append_core, "lamp", text, 9, "One. One. " ELLIPSIS);
+    memset(text, 'a', sizeof text - 1);
+    expect(text_append_core, "lamp", text, 9, "");
+}
+
 static void line_is_the_best_sentence_cut_at_a_word(void **state)
 {
     (void)state;
@@ -133,6 +145,7 @@ int main(void)
         cmocka_unit_test(words_are_compared_by_their_stems),
         cmocka_unit_test(without_a_question_the_core_is_the_beginning),
         cmocka_unit_test(sentence_that_does_not_fit_leaves_the_core_empty),
+        cmocka_unit_test(end_of_a_very_long_text_is_left_out),
         cmocka_unit_test(line_is_the_best_sentence_cut_at_a_word),
         cmocka_unit_test(no_budget_is_exceeded_on_any_text),
     };
