@@ -11,6 +11,7 @@
 #include "unit/temp_folder.h"
 #include "unit/text/tiny_encoder.h"
 
+#include <float.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -309,6 +310,26 @@ static void fault_of_the_tensors_is_told_with_the_tensor(void **state)
     assert_true(tiny_remove_folder(folder));
 }
 
+static void numbers_without_end_are_an_error(void **state)
+{
+    (void)state;
+    static char bytes[1 << 20];
+    char folder[TEMP_FOLDER_SIZE];
+    assert_true(temp_folder_make("/tmp", folder));
+    tiny_write_folder(&usual, folder);
+    size_t n = read_tensors(folder, bytes, sizeof bytes);
+    const float largest = FLT_MAX; /* as the last norm's last shift */
+    memcpy(bytes + n - sizeof largest, &largest, sizeof largest);
+    tiny_write(folder, "model.safetensors", str_make(bytes, n));
+    struct embedder *embedder = open_folder(folder);
+    float vector[TINY_MAX_DIMS];
+    struct err_info err;
+    assert_int_equal(embed_text(embedder, STR_LIT("red sky"), vector, &err), ERR_CORRUPT);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    embedder_close(embedder);
+    assert_true(tiny_remove_folder(folder));
+}
+
 static void each_failed_allocation_is_an_error(void **state)
 {
     (void)state;
@@ -381,6 +402,7 @@ int main(void)
         cmocka_unit_test(files_of_sentence_transformers_are_heeded),
         cmocka_unit_test(fault_of_the_small_files_is_told_with_file_and_field),
         cmocka_unit_test(fault_of_the_tensors_is_told_with_the_tensor),
+        cmocka_unit_test(numbers_without_end_are_an_error),
         cmocka_unit_test(each_failed_allocation_is_an_error),
         cmocka_unit_test(threads_share_an_embedder),
     };
