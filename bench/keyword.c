@@ -101,20 +101,30 @@ static void make_lines(struct lines *lines, size_t n, size_t n_least, size_t n_m
 
 /* ---- ours ---------------------------------------------------------------------------------------------- */
 
-static int load_docs(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put, void *partition,
-                     int64_t *ret_until, struct err_info *reterr)
+static int load_docs(void *owner, struct search_load *load, struct err_info *reterr)
+{
+    (void)owner;
+    (void)reterr;
+    for (size_t i = (size_t)load->place.row; i < docs.n; i++) {
+        struct search_doc doc = {.row = (int64_t)i + 1, .text = docs.items[i], .importance = 0.5};
+        int r = load->put(load->partition, &doc);
+        if (r < 0)
+            return r;
+        load->place = (struct search_place){(int64_t)i + 1, (int64_t)i + 1};
+        if (r)
+            return r;
+    }
+    load->n_living = (int64_t)docs.n;
+    return 0;
+}
+
+static int count_docs(void *owner, struct str tenant, struct str user, int64_t *ret_n, struct err_info *reterr)
 {
     (void)owner;
     (void)tenant;
     (void)user;
     (void)reterr;
-    for (size_t i = (size_t)since; i < docs.n; i++) {
-        struct search_doc doc = {.row = (int64_t)i + 1, .text = docs.items[i], .importance = 0.5};
-        int r = put(partition, &doc);
-        if (r)
-            return r;
-    }
-    *ret_until = (int64_t)docs.n;
+    *ret_n = (int64_t)docs.n;
     return 0;
 }
 
@@ -148,7 +158,8 @@ static size_t find_ours(size_t question, int64_t *ret_rows)
 static double build_ours(void)
 {
     struct search_options options = {.max_bytes = (size_t)8 << 30, .language = "en",
-                                     .feed = {.load = load_docs, .version = docs_version}};
+                                     .max_inline_us = INT64_MAX,
+                                     .feed = {.load = load_docs, .count = count_docs, .version = docs_version}};
     struct err_info err;
     int64_t rows[TOP];
     arena_init(&arena, 64 << 20);

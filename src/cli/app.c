@@ -134,7 +134,9 @@ int app_open_memory(struct app *app, bool may_create, struct err_info *reterr)
                              "there is no store; `precis init` makes one (--data says where)");
     if (r < 0)
         return r;
+    /* A command asks once: it waits for the whole answer. */
     struct memory_options memory = {.max_index_bytes = (size_t)app->config.max_index_bytes,
+                                    .max_index_wait_us = app->is_server ? 0 : INT64_MAX,
                                     .embedder = app->embedder};
     return memory_new(app->store, &clock_system, &memory, &app->memory, reterr);
 }

@@ -17,6 +17,7 @@
 #include "text/embed.h"
 
 struct app {
+    bool is_server; /* a search does not wait until its index is whole */
     struct config config;
     struct recipe_connection *kinds; /* of the connections, one each */
     struct recipe_book recipes;

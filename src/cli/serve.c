@@ -88,7 +88,7 @@ static int serve_run(struct cli *cli, int argc, char **argv)
     int r = cli_parse(cli, &command_serve, options, argc, argv, 0, 0, &words);
     if (r != 0)
         return cli_parse_exit(r);
-    struct app app = {.store = NULL};
+    struct app app = {.is_server = true};
     struct server *server = NULL;
     struct err_info err;
     sigset_t signals;

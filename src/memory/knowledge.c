@@ -86,6 +86,11 @@ struct adding {
     int64_t now_us;
 };
 
+static struct str user_of(const struct adding *adding, size_t idx)
+{
+    return adding->items[idx].user.len ? adding->items[idx].user : adding->scope.user;
+}
+
 static int insert_item(struct store_txn *txn, const struct adding *adding, size_t idx, struct str user,
                        int64_t change, struct err_info *reterr)
 {
@@ -115,7 +120,7 @@ static int add_items(struct store_txn *txn, void *arg, struct err_info *reterr)
     int64_t change;
     int err = memory_next_change(txn, &change, reterr);
     for (size_t i = 0; i < adding->n && !err; i++) {
-        struct str user = adding->items[i].user.len ? adding->items[i].user : adding->scope.user;
+        struct str user = user_of(adding, i);
         err = insert_item(txn, adding, i, user, change, reterr);
         if (!err && !str_eq(user, touched)) {
             err = store_touch(txn, adding->scope.tenant, user);
@@ -138,6 +143,17 @@ static int print_all_tags(const struct knowledge *items, size_t n, struct arena 
     int err = buf_error(&buf) ? buf_error(&buf) : arena_error(arena);
     buf_done(&buf);
     return err;
+}
+
+/* Items of one user mostly stand together. */
+static void note_writes(struct memory *memory, const struct adding *adding)
+{
+    for (size_t i = 0, end; i < adding->n; i = end) {
+        struct str user = user_of(adding, i);
+        for (end = i + 1; end < adding->n && str_eq(user_of(adding, end), user);)
+            end++;
+        search_note_writes(memory->search, adding->scope.tenant, user, end - i);
+    }
 }
 
 int knowledge_add(struct memory *memory, const struct scope *scope, const struct knowledge *items, size_t n,
@@ -164,9 +180,11 @@ int knowledge_add(struct memory *memory, const struct scope *scope, const struct
     adding.ids = ids;
     adding.tags = tags;
     err = store_write(memory->store, add_items, &adding, reterr);
-    if (!err)
-        memcpy(ret_ids, ids, n * sizeof(*ids));
-    return err;
+    if (err)
+        return err;
+    memcpy(ret_ids, ids, n * sizeof(*ids));
+    note_writes(memory, &adding);
+    return 0;
 }
 
 /* ---- reading ---- */

@@ -114,7 +114,7 @@ int knowledge_search(struct memory *memory, const struct scope *scope, const str
     if (err)
         return err_set_field(reterr, err, why.field, "%s", why.message);
     if (is_degraded)
-        degraded = arena_printf(arena, "the index is not up to date: %s", why.message).ptr;
+        degraded = arena_printf(arena, "%s", why.message).ptr;
     fetching.hits = hits;
     fetching.items = arena_calloc(arena, fetching.n, sizeof(*fetching.items));
     if (arena_error(arena))

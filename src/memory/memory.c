@@ -13,12 +13,9 @@
 #include <sodium.h>
 
 struct feeding {
-    struct str tenant, user;
-    int64_t until;
-    search_put_fn put;
-    void *partition;
+    struct search_load *load;
+    bool is_stopped;
 };
-
 /* Under which names people keep who spoke, and in which conversation. */
 static const char *const speaker_members[] = {"speaker", "role", "author", NULL};
 static const char *const thread_members[] = {"session_id", "conversation_id", "thread_id", NULL};
@@ -64,37 +61,76 @@ static int feed_row(const struct value *columns, size_t n_columns, void *arg, st
     metadata = parse_metadata(columns[8].text);
     doc.speaker = first_text(metadata, speaker_members);
     doc.thread = first_text(metadata, thread_members);
-    err = feeding->put(feeding->partition, &doc);
-    if (err)
+    err = feeding->load->put(feeding->load->partition, &doc);
+    if (err < 0)
         (void)err_set(reterr, err, "the index could not take a row in");
     else
-        feeding->until = memory_int_of(columns[7]);
+        feeding->load->place = (struct search_place){memory_int_of(columns[7]), doc.row};
+    feeding->is_stopped = err > 0;
 done:
     json_free(metadata);
     arena_done(&arena);
     return err;
 }
 
+struct counting {
+    struct str tenant, user;
+    int64_t n;
+};
+
+static int read_count(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+{
+    (void)n_columns;
+    (void)reterr;
+    *(int64_t *)arg = memory_int_of(columns[0]);
+    return 0;
+}
+
+static int count_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    struct counting *counting = arg;
+    struct value params[] = {value_text(counting->tenant), value_text(counting->user)};
+    return store_query(txn,
+                       "SELECT count(*) FROM knowledge WHERE tenant = ?1 AND user_id = ?2 AND is_deleted = 0",
+                       params, 2, read_count, &counting->n, reterr);
+}
+
 static int load_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
     struct feeding *feeding = arg;
-    struct value params[] = {value_text(feeding->tenant), value_text(feeding->user),
-                             value_int(feeding->until)};
-    return store_query(txn,
-                       "SELECT row, is_deleted, content, source, tags, created_at, importance, change, "
-                       "metadata FROM knowledge "
-                       "WHERE tenant = ?1 AND user_id = ?2 AND change > ?3 ORDER BY change, row",
-                       params, 3, feed_row, feeding, reterr);
+    struct search_load *load = feeding->load;
+    struct value params[] = {value_text(load->tenant), value_text(load->user), value_int(load->place.change),
+                             value_int(load->place.row)};
+    int err = store_query(txn,
+                          "SELECT row, is_deleted, content, source, tags, created_at, importance, change, "
+                          "metadata FROM knowledge WHERE tenant = ?1 AND user_id = ?2 "
+                          "AND (change, row) > (?3, ?4) ORDER BY change, row",
+                          params, 4, feed_row, feeding, reterr);
+    if (err || feeding->is_stopped || !load->wants_count)
+        return err;
+    struct counting counting = {.tenant = load->tenant, .user = load->user};
+    err = count_rows(txn, &counting, reterr);
+    if (!err)
+        load->n_living = counting.n;
+    return err;
 }
 
-static int feed_load(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
-                     void *partition, int64_t *ret_until, struct err_info *reterr)
+static int feed_load(void *owner, struct search_load *load, struct err_info *reterr)
 {
     struct memory *memory = owner;
-    struct feeding feeding = {tenant, user, since, put, partition};
+    struct feeding feeding = {.load = load};
     int err = store_read(memory->store, load_rows, &feeding, reterr);
+    return err ? err : feeding.is_stopped;
+}
+
+static int feed_count(void *owner, struct str tenant, struct str user, int64_t *ret_n,
+                      struct err_info *reterr)
+{
+    struct memory *memory = owner;
+    struct counting counting = {.tenant = tenant, .user = user};
+    int err = store_read(memory->store, count_rows, &counting, reterr);
     if (!err)
-        *ret_until = feeding.until;
+        *ret_n = counting.n;
     return err;
 }
 
@@ -118,7 +154,9 @@ int memory_new(struct store *store, const struct clock *clock, const struct memo
     struct search_options search = {
         .max_bytes = options ? options->max_index_bytes : 0,
         .language = "auto",
-        .feed = {.load = feed_load, .version = feed_version, .owner = memory},
+        .feed = {.load = feed_load, .count = feed_count, .version = feed_version, .owner = memory},
+        .max_inline_us = options ? options->max_index_wait_us : 0,
+        .clock = clock,
         .words = memory->words,
         .embedder = options && options->embedder ? options->embedder : memory->words,
     };

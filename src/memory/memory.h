@@ -31,7 +31,8 @@ struct scope {
 struct memory;
 
 struct memory_options {
-    size_t max_index_bytes;          /* as struct search_options has it; 0: its default */
+    size_t max_index_bytes;          /* max_bytes of struct search_options; 0: its default */
+    int64_t max_index_wait_us;       /* max_inline_us of the same */
     const struct embedder *embedder; /* of searches; borrowed. NULL: the built-in one */
 };
 /* options may be NULL. */

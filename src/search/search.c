@@ -7,29 +7,16 @@
 #include "search/search_priv.h"
 
 #include "core/buf.h"
-#include "core/map.h"
 #include "core/mem.h"
 
-#define DEFAULT_MAX_BYTES ((size_t)512 * 1024 * 1024)
-/* Each remembers 100 KB of stems, and scores of the largest partition it has met: one a running search, not
- * one a partition. */
-#define MAX_IDLE_SEARCHERS 16
+#define DEFAULT_MAX_BYTES     ((size_t)512 * 1024 * 1024)
+#define DEFAULT_MAX_INLINE_US (50 * US_PER_MS)
+/* Counting so many documents' rows takes some milliseconds; the thread counts larger ones. */
+#define MAX_COUNTED_INLINE 65536
+/* Written rows from which on the thread takes them in: what is left to a search is then still little. */
+#define ROWS_TO_FOLLOW (SEARCH_INLINE_ROWS / 2)
 /* Of one search: a limit of 1,000 needs some megabytes. */
 #define MAX_SCRATCH_BYTES ((size_t)256 * 1024 * 1024)
-
-struct search {
-    struct search_feed feed;
-    struct models models;
-    size_t max_bytes;
-    char *language;
-
-    pthread_mutex_t lock; /* over all that follows */
-    struct map partitions;
-    struct partition *newest, *oldest;
-    struct search_stats stats; /* n_partitions is the map's */
-    struct searcher *idle[MAX_IDLE_SEARCHERS];
-    size_t n_idle;
-};
 
 static struct searcher *searcher_free(struct searcher *searcher)
 {
@@ -47,10 +34,14 @@ int search_new(const struct search_options *options, struct search **ret_search,
     if (!search)
         return err_set(reterr, ERR_NOMEM, "out of memory for the index");
     (void)pthread_mutex_init(&search->lock, NULL); /* cannot fail with default attributes */
+    (void)pthread_cond_init(&search->has_work, NULL);
     map_init(&search->partitions);
+    atomic_init(&search->is_ending, false);
     search->feed = options->feed;
     search->models = (struct models){options->words, options->embedder};
     search->max_bytes = options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;
+    search->max_inline_us = options->max_inline_us ? options->max_inline_us : DEFAULT_MAX_INLINE_US;
+    search->clock = options->clock ? options->clock : &clock_system;
     search->language = mem_strdup(options->language ? options->language : "auto");
     if (!search->language) {
         search_free(search);
@@ -64,6 +55,7 @@ struct search *search_free(struct search *search)
 {
     if (!search)
         return NULL;
+    indexer_stop(search);
     while (search->newest) {
         struct partition *partition = search->newest;
         search->newest = partition->older;
@@ -72,6 +64,7 @@ struct search *search_free(struct search *search)
     map_done(&search->partitions);
     while (search->n_idle)
         searcher_free(search->idle[--search->n_idle]);
+    (void)pthread_cond_destroy(&search->has_work);
     (void)pthread_mutex_destroy(&search->lock);
     mem_free(search->language);
     return mem_free(search);
@@ -118,6 +111,21 @@ static int add_partition(struct search *search, struct buf *key, struct partitio
     return 0;
 }
 
+/* Under the lock. With make_new also one that is not there, if it may. */
+static int find_partition(struct search *search, struct buf *key, bool may_add,
+                          struct partition **ret_partition, struct err_info *reterr)
+{
+    struct partition *partition = map_get(&search->partitions, buf_str(key));
+    if (!partition && !may_add)
+        return 1;
+    if (!partition)
+        return add_partition(search, key, ret_partition, reterr);
+    unlink_partition(search, partition);
+    link_newest(search, partition);
+    *ret_partition = partition;
+    return 0;
+}
+
 /* The partition, made if need be, first in the list, pinned. */
 static int acquire(struct search *search, struct str tenant, struct str user,
                    struct partition **ret_partition, struct err_info *reterr)
@@ -130,17 +138,9 @@ static int acquire(struct search *search, struct str tenant, struct str user,
         return err_set(reterr, err, "out of memory for the index");
     }
     pthread_mutex_lock(&search->lock);
-    struct partition *partition = map_get(&search->partitions, buf_str(&key));
-    if (partition) {
-        unlink_partition(search, partition);
-        link_newest(search, partition);
-    } else {
-        err = add_partition(search, &key, &partition, reterr);
-    }
-    if (!err) {
-        partition->n_users++;
-        *ret_partition = partition;
-    }
+    err = find_partition(search, &key, true, ret_partition, reterr);
+    if (!err)
+        (*ret_partition)->n_users++;
     pthread_mutex_unlock(&search->lock);
     buf_done(&key);
     return err;
@@ -168,21 +168,30 @@ static void evict_beyond_limit(struct search *search)
     }
 }
 
-static void release(struct search *search, struct partition *partition, size_t bytes, size_t n_docs,
-                    bool did_load)
+void search_account(struct search *search, struct partition *partition, size_t bytes, size_t n_docs,
+                    const struct slice *slice)
 {
-    pthread_mutex_lock(&search->lock);
     search->stats.bytes += bytes - partition->counted_bytes;
     search->stats.n_docs += n_docs - partition->counted_docs;
-    search->stats.n_loads += did_load;
+    search->stats.n_loads += slice->n_taken > 0;
+    search->stats.n_repairs += slice->did_rebuild;
     partition->counted_bytes = bytes;
     partition->counted_docs = n_docs;
-    partition->n_users--;
     evict_beyond_limit(search);
+}
+
+static void release(struct search *search, struct partition *partition, size_t bytes, size_t n_docs,
+                    const struct slice *slice, bool needs_indexer)
+{
+    pthread_mutex_lock(&search->lock);
+    partition->n_users--;
+    if (needs_indexer)
+        indexer_queue(search, partition);
+    search_account(search, partition, bytes, n_docs, slice);
     pthread_mutex_unlock(&search->lock);
 }
 
-static int borrow_searcher(struct search *search, struct searcher **ret_searcher, struct err_info *reterr)
+int search_borrow_searcher(struct search *search, struct searcher **ret_searcher, struct err_info *reterr)
 {
     struct searcher *searcher = NULL;
     pthread_mutex_lock(&search->lock);
@@ -204,7 +213,7 @@ static int borrow_searcher(struct search *search, struct searcher **ret_searcher
     return 0;
 }
 
-static void give_back_searcher(struct search *search, struct searcher *searcher)
+void search_return_searcher(struct search *search, struct searcher *searcher)
 {
     arena_reset(&searcher->scratch);
     pthread_mutex_lock(&search->lock);
@@ -218,25 +227,26 @@ static void give_back_searcher(struct search *search, struct searcher *searcher)
 
 /* ---- outside it ---- */
 
-/* Brings the partition up to date where it is not; whether it did. */
-static int refresh(struct search *search, struct partition *partition, struct searcher *searcher,
-                   const struct search_query *query, bool *ret_did_load, struct err_info *reterr)
+/* Brings the partition up to date where it is not and that is little work: 0, 1 when there is more to do, or
+ * an error. */
+static int refresh(struct search *search, struct partition *partition, struct slice *slice,
+                   struct err_info *reterr)
 {
-    int err = 0;
-    *ret_did_load = false;
     pthread_rwlock_rdlock(&partition->lock);
-    bool is_current = partition_is_current(partition, &search->feed, query->tenant, query->user);
+    bool is_current = partition_is_current(partition, &search->feed, clock_mono_us(search->clock));
+    bool is_far_behind = partition_is_far_behind(partition);
     pthread_rwlock_unlock(&partition->lock);
     if (is_current)
         return 0;
+    if (is_far_behind && atomic_load(&partition->is_loading))
+        return 1;
     pthread_rwlock_wrlock(&partition->lock);
-    if (!partition_is_current(partition, &search->feed, query->tenant, query->user)) {
-        err = partition_refresh(partition, searcher->analyzer, &search->feed, query->tenant, query->user,
-                                reterr);
-        *ret_did_load = !err;
-    }
+    int r = 0;
+    if (!partition_is_current(partition, &search->feed, clock_mono_us(search->clock)))
+        r = partition_load(partition, slice, reterr);
+    bool needs_indexer = r == 1 || (r == 0 && partition_is_count_due(partition));
     pthread_rwlock_unlock(&partition->lock);
-    return err;
+    return needs_indexer ? 1 : r;
 }
 
 /* The search proper, with partition and searcher at hand. */
@@ -244,13 +254,21 @@ static int run(struct search *search, struct partition *partition, struct search
                const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
                size_t *ret_n, bool *ret_degraded, struct err_info *reterr)
 {
-    bool did_load;
-    *ret_degraded = refresh(search, partition, searcher, query, &did_load, reterr) < 0;
+    struct slice slice = {.analyzer = searcher->analyzer,
+                          .feed = &search->feed,
+                          .clock = search->clock,
+                          .min_rows = SEARCH_INLINE_ROWS,
+                          .max_us = search->max_inline_us,
+                          .max_counted = MAX_COUNTED_INLINE};
+    int refreshed = refresh(search, partition, &slice, reterr);
+    if (refreshed < 0)
+        err_prefix(reterr, "the index is not up to date: ");
     pthread_rwlock_rdlock(&partition->lock);
+    *ret_degraded = refreshed < 0 || partition_tell_lack(partition, reterr);
     int err = partition_find(partition, searcher, query, arena, ret_hits, ret_n);
     size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
     pthread_rwlock_unlock(&partition->lock);
-    release(search, partition, bytes, n_docs, did_load);
+    release(search, partition, bytes, n_docs, &slice, refreshed == 1);
     if (err)
         return err_set(reterr, err, "out of memory for a search");
     return 0;
@@ -261,14 +279,34 @@ int search_run(struct search *search, const struct search_query *query, struct a
 {
     struct searcher *searcher;
     struct partition *partition = NULL;
-    int err = borrow_searcher(search, &searcher, reterr);
+    int err = search_borrow_searcher(search, &searcher, reterr);
     if (err)
         return err;
     err = acquire(search, query->tenant, query->user, &partition, reterr);
     if (!err)
         err = run(search, partition, searcher, query, arena, ret_hits, ret_n, ret_degraded, reterr);
-    give_back_searcher(search, searcher);
+    search_return_searcher(search, searcher);
     return err;
+}
+
+/* The slots are shared by those who hash alike: a needless load of the little that somebody else wrote. A
+ * partition that is not there is made only where that drives no other out. */
+void search_note_writes(struct search *search, struct str tenant, struct str user, size_t n_rows)
+{
+    struct buf key;
+    struct partition *partition;
+    buf_init(&key, SIZE_MAX / 2);
+    if (make_key(tenant, user, &key) == 0) {
+        uint16_t *n_written = &search->n_written[str_hash(buf_str(&key), 0) % WRITE_SLOTS];
+        pthread_mutex_lock(&search->lock);
+        size_t n = *n_written + n_rows;
+        *n_written = n < ROWS_TO_FOLLOW ? (uint16_t)n : 0;
+        if (n >= ROWS_TO_FOLLOW &&
+            find_partition(search, &key, search->stats.bytes < search->max_bytes / 2, &partition, NULL) == 0)
+            indexer_queue(search, partition);
+        pthread_mutex_unlock(&search->lock);
+    }
+    buf_done(&key);
 }
 
 void search_describe(struct search *search, struct search_stats *ret_stats)

@@ -4,7 +4,12 @@
  * statistics are its own. Derived data: whoever owns the rows gives a feed, from which a partition is built
  * on first use and brought up to date before every search. Nothing here is ever the only copy.
  *
- * Thread-safe; a partition is locked for the length of a search, partitions do not wait for each other.
+ * A search never waits for a large load: it takes in what it can in a moment, a thread of the index (which
+ * starts when it is first needed) goes on with the rest, slice by slice, and until then answers come from
+ * what is there and say so. After a load, and again when much has changed, the documents are counted against
+ * the store's rows; where the numbers differ the partition is built anew.
+ *
+ * Thread-safe; partitions do not wait for each other.
  */
 #ifndef PRECIS_SEARCH_SEARCH_H
 #define PRECIS_SEARCH_SEARCH_H
@@ -29,23 +34,49 @@ struct search_doc {
     struct str thread; /* the conversation it is part of; may be empty */
 };
 
-/* Calls put for every row of the partition that changed after change number `since`, in order of change, and
- * returns the last change number seen in *ret_until. The first load asks since 0. */
+/* How far the changes of a partition have been followed: up to this row of this change. {0, 0} is before all
+ * of them. */
+struct search_place {
+    int64_t change, row;
+};
+
+/* 0: the row is taken in; 1: it is, and no more are wanted for now; negative: an error. */
 typedef int (*search_put_fn)(void *partition, const struct search_doc *doc);
+
+struct search_load {
+    struct str tenant, user;
+    struct search_place place; /* in: behind it; out: the last row put, also when the load fails */
+    search_put_fn put;
+    void *partition;
+    bool wants_count;
+    int64_t n_living; /* out, where wanted: rows of the partition that are not deleted */
+};
+
+/* Where a partition's rows come from. All functions may be called from any thread. */
 struct search_feed {
-    int (*load)(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
-                void *partition, int64_t *ret_until, struct err_info *reterr);
+    /* Puts the rows that changed behind a place, in order of change and row. 0: all of them; 1: put wanted no
+     * more, and nothing was counted. The rows and their count are of one moment. */
+    int (*load)(void *owner, struct search_load *load, struct err_info *reterr);
+    /* Rows of the partition that are not deleted. May be slow: it is asked only in the background. */
+    int (*count)(void *owner, struct str tenant, struct str user, int64_t *ret_n, struct err_info *reterr);
     /* A number that rises with every change of the partition: equal means nothing to load. Cheap. */
     uint64_t (*version)(void *owner, struct str tenant, struct str user);
     void *owner;
 };
 
+struct clock;
 struct embedder;
+
+#define SEARCH_INLINE_ROWS 1024
 
 struct search_options {
     size_t max_bytes; /* over it the least recently searched partitions are dropped; 0 means 512 MiB */
     const char *language;
     struct search_feed feed;
+    /* How long a search may take in changes itself; 0 means 50 ms. It goes on where at most
+     * SEARCH_INLINE_ROWS rows are new, however long that takes, so that what was written is found at once. */
+    int64_t max_inline_us;
+    const struct clock *clock;       /* NULL: the machine's. Borrowed */
     const struct embedder *words;    /* the built-in one: how near words are to each other. Borrowed */
     const struct embedder *embedder; /* what makes vectors of texts and queries. Borrowed */
 };
@@ -101,14 +132,21 @@ struct search_hit {
 };
 
 /* Best first, ties by newest, then by row. Hits live in the arena. An empty query text finds nothing.
- * *ret_degraded: the index could not be brought up to date (the feed failed) and the answer may lack rows;
- * the reason is in reterr. */
+ * *ret_degraded: the answer may lack rows, because the partition is still being loaded, because the feed
+ * failed, or because index and store differ also after it was built anew; the sentence is in reterr. */
 int search_run(struct search *search, const struct search_query *query, struct arena *arena,
                struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr);
 
+/* Somebody wrote this many rows of the partition. Nothing depends on it; but after many rows the index begins
+ * to take them in, so that the first search behind an import finds few left to do. */
+void search_note_writes(struct search *search, struct str tenant, struct str user, size_t n_rows);
+
 struct search_stats {
     size_t n_partitions, n_docs, bytes;
-    uint64_t n_loads, n_evictions;
+    size_t n_loading; /* partitions that wait for the thread or are being loaded by it */
+    /* Times that changes were taken in; partitions dropped for room; built anew because the numbers differed.
+     */
+    uint64_t n_loads, n_evictions, n_repairs;
 };
 void search_describe(struct search *search, struct search_stats *ret_stats);
 

@@ -363,7 +363,12 @@ static void write_store(const struct server *server, struct buf *buf)
     write_number(buf, "precis_index_documents", "gauge", "Rows in the resident indexes.",
                  (double)index.n_docs);
     write_number(buf, "precis_index_bytes", "gauge", "Bytes they take.", (double)index.bytes);
-    write_number(buf, "precis_index_loads_total", "counter", "Indexes built from the store.",
+    write_number(buf, "precis_index_loading", "gauge", "Users whose index is still being loaded.",
+                 (double)index.n_loading);
+    write_number(buf, "precis_index_repairs_total", "counter",
+                 "Indexes built anew because their number of rows was not the store's.",
+                 (double)index.n_repairs);
+    write_number(buf, "precis_index_loads_total", "counter", "Times that changes were taken in.",
                  (double)index.n_loads);
     write_number(buf, "precis_index_evictions_total", "counter", "Indexes dropped to make room.",
                  (double)index.n_evictions);

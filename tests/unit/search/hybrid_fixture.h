@@ -27,8 +27,11 @@ struct hybrid {
 static inline struct search *make_model_search(struct rows *rows, const struct embedder *words,
                                                const struct embedder *embedder)
 {
-    struct search_options options = {
-        .language = "en", .feed = rows_feed(rows), .words = words, .embedder = embedder};
+    struct search_options options = {.language = "en",
+                                     .feed = rows_feed(rows),
+                                     .clock = &rows->clock,
+                                     .words = words,
+                                     .embedder = embedder};
     struct search *search = NULL;
     assert_int_equal(search_new(&options, &search, NULL), 0);
     return search;

@@ -13,11 +13,13 @@
 
 #include <cmocka.h>
 
+#include "core/clock.h"
 #include "search/search.h"
 #include "text/analyze.h"
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,27 +40,93 @@ struct rows {
     int64_t change;
     uint64_t n_loads;
     bool must_fail;
+    bool is_frozen; /* the version stays as it was */
+    uint64_t frozen_version;
+    int64_t fails_behind; /* of the change that loads do not get past; 0: of none */
+    int64_t
+        lost_row; /* left out of loads while n_to_lose is not 0; a load that has met its end takes one off */
+    size_t n_to_lose;
+    int64_t n_extra; /* the count is wrong by so many */
+    /* A clock that only loading moves. */
+    struct clock clock;
+    atomic_llong now_us;
+    int64_t row_takes_us;
 };
 
-static inline int rows_load(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put,
-                            void *partition, int64_t *ret_until, struct err_info *reterr)
+static inline int64_t rows_now(const struct clock *clock)
+{
+    const struct rows *rows = (const struct rows *)((const char *)clock - offsetof(struct rows, clock));
+    return atomic_load(&rows->now_us);
+}
+
+static inline int64_t count_living(const struct rows *rows, struct str user)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < rows->n; i++)
+        n += str_is(user, rows->items[i].user) && !rows->items[i].doc.is_deleted;
+    return n + rows->n_extra;
+}
+
+/* The first row behind the place, or NULL: changes are numbered one by one. */
+static inline struct row *next_row(struct rows *rows, struct str user, struct search_place place)
+{
+    struct row *next = NULL;
+    for (size_t i = 0; i < rows->n; i++) {
+        struct row *row = &rows->items[i];
+        if (row->change <= place.change || (next && row->change > next->change) || !str_is(user, row->user))
+            continue;
+        next = row;
+        if (row->change == place.change + 1)
+            break;
+    }
+    return next;
+}
+
+static inline int put_rows(struct rows *rows, struct search_load *load, struct err_info *reterr)
+{
+    for (;;) {
+        struct row *row = next_row(rows, load->user, load->place);
+        if (!row)
+            return 0;
+        if (rows->fails_behind && row->change > rows->fails_behind)
+            return err_set(reterr, ERR_UNAVAILABLE, "the store is locked");
+        atomic_fetch_add(&rows->now_us, rows->row_takes_us);
+        bool is_lost = rows->n_to_lose && row->doc.row == rows->lost_row;
+        int r = is_lost ? 0 : load->put(load->partition, &row->doc);
+        if (r < 0)
+            return err_set(reterr, r, "the index could not take a row in");
+        load->place = (struct search_place){row->change, row->doc.row};
+        if (r > 0)
+            return r;
+    }
+}
+
+static inline int rows_load(void *owner, struct search_load *load, struct err_info *reterr)
 {
     struct rows *rows = owner;
-    int err = 0;
-    (void)tenant;
     pthread_mutex_lock(&rows->lock);
     rows->n_loads++;
-    for (size_t i = 0; i < rows->n && !err; i++)
-        if (rows->items[i].change > since && str_is(user, rows->items[i].user))
-            err = put(partition, &rows->items[i].doc);
-    if (err)
-        (void)err_set(reterr, err, "the index could not take a row in");
-    if (!err && rows->must_fail)
-        err = err_set(reterr, ERR_UNAVAILABLE, "the store is locked");
-    if (!err)
-        *ret_until = rows->change;
+    int r = put_rows(rows, load, reterr);
+    if (!r && rows->must_fail)
+        r = err_set(reterr, ERR_UNAVAILABLE, "the store is locked");
+    if (!r && load->wants_count) {
+        load->n_living = count_living(rows, load->user);
+        rows->n_to_lose -= rows->n_to_lose > 0;
+    }
     pthread_mutex_unlock(&rows->lock);
-    return err;
+    return r;
+}
+
+static inline int rows_count(void *owner, struct str tenant, struct str user, int64_t *ret_n,
+                             struct err_info *reterr)
+{
+    struct rows *rows = owner;
+    (void)tenant;
+    (void)reterr;
+    pthread_mutex_lock(&rows->lock);
+    *ret_n = count_living(rows, user);
+    pthread_mutex_unlock(&rows->lock);
+    return 0;
 }
 
 static inline uint64_t rows_version(void *owner, struct str tenant, struct str user)
@@ -67,14 +135,15 @@ static inline uint64_t rows_version(void *owner, struct str tenant, struct str u
     (void)tenant;
     (void)user;
     pthread_mutex_lock(&rows->lock);
-    uint64_t version = (uint64_t)rows->change;
+    uint64_t version = rows->is_frozen ? rows->frozen_version : (uint64_t)rows->change;
     pthread_mutex_unlock(&rows->lock);
     return version;
 }
 
 static inline void rows_init(struct rows *rows)
 {
-    *rows = (struct rows){.items = calloc(MAX_ROWS, sizeof(struct row))};
+    *rows = (struct rows){.items = calloc(MAX_ROWS, sizeof(struct row)),
+                          .clock = {.wall_us = rows_now, .mono_us = rows_now}};
     pthread_mutex_init(&rows->lock, NULL);
 }
 
@@ -111,12 +180,13 @@ static inline void rows_delete(struct rows *rows, int64_t number)
 
 static inline struct search_feed rows_feed(struct rows *rows)
 {
-    return (struct search_feed){rows_load, rows_version, rows};
+    return (struct search_feed){rows_load, rows_count, rows_version, rows};
 }
 
 static inline struct search *make_search_in(struct rows *rows, size_t max_bytes, const char *language)
 {
-    struct search_options options = {.max_bytes = max_bytes, .language = language, .feed = rows_feed(rows)};
+    struct search_options options = {
+        .max_bytes = max_bytes, .language = language, .feed = rows_feed(rows), .clock = &rows->clock};
     struct search *search = NULL;
     assert_int_equal(search_new(&options, &search, NULL), 0);
     return search;

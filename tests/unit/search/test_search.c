@@ -154,7 +154,7 @@ static void failing_feed_degrades_and_recovers(void **state)
     rows_delete(&rows, first);
     struct answer answer = ask(search, query_of("ann", "walrus"), &arena);
     assert_true(answer.is_degraded);
-    assert_string_equal(answer.err.message, "the store is locked");
+    assert_string_equal(answer.err.message, "the index is not up to date: the store is locked");
     rows.must_fail = false;
     answer = ask(search, query_of("ann", "walrus"), &arena);
     assert_false(answer.is_degraded);
