@@ -112,7 +112,7 @@ def main():
     port, folder, *workers = sys.argv[1:]
     os.environ["PEER_FOLDER"] = folder
     uvicorn.run("python_server:make_app", factory=True, host="127.0.0.1", port=int(port), workers=int(workers[0]) if workers else 1,
-                log_level="error", access_log=False)
+                log_level="error", access_log=False, timeout_keep_alive=3600)
 
 
 if __name__ == "__main__":
