@@ -320,11 +320,31 @@ float keyword_best(const struct keyword_query *query)
     return sum;
 }
 
-static void add_scores(struct posting_list *list, float weight, float mean_length, struct scores *scores)
+float keyword_share_of_messages(const struct docs *docs)
+{
+    float mean = docs->n_live ? (float)((double)docs->n_live_terms / docs->n_live) : 0;
+    if (mean <= KEYWORD_TERMS_OF_TURNS)
+        return 0;
+    float share =
+        logf(mean / KEYWORD_TERMS_OF_TURNS) / logf(KEYWORD_TERMS_OF_MESSAGES / KEYWORD_TERMS_OF_TURNS);
+    return share < 1 ? share : 1;
+}
+
+float keyword_b(const struct docs *docs)
+{
+    return KEYWORD_B_OF_TURNS +
+           keyword_share_of_messages(docs) * (KEYWORD_B_OF_MESSAGES - KEYWORD_B_OF_TURNS);
+}
+
+/* A document is held back by base + slope * its length. */
+struct holding {
+    float base, slope;
+};
+
+static void add_scores(struct posting_list *list, float weight, struct holding held, struct scores *scores)
 {
     const struct posting *items = list_items(list);
-    const float base = (float)(KEYWORD_K1 * (1 - KEYWORD_B));
-    const float slope = (float)(KEYWORD_K1 * KEYWORD_B) / mean_length;
+    const float base = held.base, slope = held.slope;
     for (uint32_t i = 0; i < list->n; i++) {
         struct posting posting = items[i];
         float *score = &scores->by_doc[posting.doc];
@@ -338,12 +358,13 @@ void keyword_score(struct keyword *keyword, const struct docs *docs, const struc
                    struct scores *scores)
 {
     float best = keyword_best(query);
-    float mean_length = docs->n_live ? (float)((double)docs->n_live_terms / docs->n_live) : 1;
+    float b = keyword_b(docs),
+          mean = docs->n_live_terms ? (float)((double)docs->n_live_terms / docs->n_live) : 1;
+    struct holding held = {(float)KEYWORD_K1 * (1 - b), (float)KEYWORD_K1 * b / mean};
     for (size_t i = 0; i < query->n; i++) {
         const struct keyword_term *term = &query->terms[i];
         if (term->term != INTERN_NONE)
-            add_scores(&keyword->lists[term->term], (float)term->n_asked * term->idf / best, mean_length,
-                       scores);
+            add_scores(&keyword->lists[term->term], (float)term->n_asked * term->idf / best, held, scores);
     }
 }
 

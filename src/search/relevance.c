@@ -21,36 +21,27 @@ struct weight {
 };
 
 static const struct weight weights[N_FEATURES] = {
-    [FEATURE_OWN] = {SEARCH_PART_KEYWORD, -2.54F, 3.52F},
-    [FEATURE_PAIR] = {SEARCH_PART_KEYWORD, 4.63F, -1.23F},
-    [FEATURE_NEAR] = {SEARCH_PART_KEYWORD, -2.73F, 0.37F},
-    [FEATURE_AROUND] = {SEARCH_PART_CONTEXT, 4.04F, 0.87F},
-    [FEATURE_VECTOR] = {SEARCH_PART_VECTOR, 2.87F, 2.14F},
-    [FEATURE_VECTORS] = {SEARCH_PART_CONTEXT, -0.42F, 0.73F},
-    [FEATURE_WORDS] = {SEARCH_PART_WORDS, 3.55F, 1.90F},
-    [FEATURE_SPEAKER] = {SEARCH_PART_SPEAKER, 1.45F, 0.69F},
-    [FEATURE_ASKS] = {SEARCH_PART_FORM, -0.37F, -0.08F},
-    [FEATURE_LENGTH] = {SEARCH_PART_FORM, -0.06F, -0.38F},
-    [FEATURE_TELLS_TIME] = {SEARCH_PART_TIME, 0.43F, 0.22F},
-    [FEATURE_TELLS_NUMBER] = {SEARCH_PART_FORM, 1.30F, 0.46F},
-    [FEATURE_TELLS_NAME] = {SEARCH_PART_FORM, 0.58F, 0.14F},
-    [FEATURE_DATE] = {SEARCH_PART_TIME, 2.18F, 0.09F},
+    [FEATURE_OWN] = {SEARCH_PART_KEYWORD, -2.53F, 3.79F},
+    [FEATURE_PAIR] = {SEARCH_PART_KEYWORD, 4.68F, -0.99F},
+    [FEATURE_NEAR] = {SEARCH_PART_KEYWORD, -2.75F, 0.50F},
+    [FEATURE_AROUND] = {SEARCH_PART_CONTEXT, 4.02F, 0.82F},
+    [FEATURE_VECTOR] = {SEARCH_PART_VECTOR, 2.91F, 1.57F},
+    [FEATURE_VECTORS] = {SEARCH_PART_CONTEXT, -0.40F, 0.73F},
+    [FEATURE_WORDS] = {SEARCH_PART_WORDS, 3.51F, 0.79F},
+    [FEATURE_SPEAKER] = {SEARCH_PART_SPEAKER, 1.46F, 0.59F},
+    [FEATURE_ASKS] = {SEARCH_PART_FORM, -0.38F, -0.11F},
+    [FEATURE_LENGTH] = {SEARCH_PART_FORM, -0.05F, -0.27F},
+    [FEATURE_TELLS_TIME] = {SEARCH_PART_TIME, 0.43F, 0.25F},
+    [FEATURE_TELLS_NUMBER] = {SEARCH_PART_FORM, 1.31F, 0.41F},
+    [FEATURE_TELLS_NAME] = {SEARCH_PART_FORM, 0.61F, 0.11F},
+    [FEATURE_DATE] = {SEARCH_PART_TIME, 2.19F, 0.06F},
 };
-#define BIAS_OF_TURNS    (-8.69F)
-#define BIAS_OF_MESSAGES (-6.58F)
-/* Mean terms of an item up to which the one holds alone, and from which the other; between, by the logarithm.
- */
-#define TERMS_OF_TURNS    15.0F
-#define TERMS_OF_MESSAGES 90.0F
+#define BIAS_OF_TURNS    (-8.71F)
+#define BIAS_OF_MESSAGES (-6.15F)
 
 void relevance_weigh(const struct partition *partition, float ret_weights[static N_FEATURES], float *ret_bias)
 {
-    const struct docs *docs = &partition->docs;
-    float mean = docs->n_live ? (float)((double)docs->n_live_terms / docs->n_live) : 0;
-    float share =
-        mean <= TERMS_OF_TURNS ? 0 : logf(mean / TERMS_OF_TURNS) / logf(TERMS_OF_MESSAGES / TERMS_OF_TURNS);
-    if (share > 1)
-        share = 1;
+    float share = keyword_share_of_messages(&partition->docs);
     for (int i = 0; i < N_FEATURES; i++)
         ret_weights[i] = weights[i].of_turns + share * (weights[i].of_messages - weights[i].of_turns);
     *ret_bias = BIAS_OF_TURNS + share * (BIAS_OF_MESSAGES - BIAS_OF_TURNS);
@@ -73,7 +64,7 @@ struct reading {
     const struct docs *docs;
     const struct question *question;
     const uint32_t *window; /* rows */
-    float mean_length;
+    float b, mean_length;   /* of the partition's BM25 */
 };
 
 static float score_key(const struct reading *reading, key_weights key)
@@ -90,8 +81,8 @@ static float score_key(const struct reading *reading, key_weights key)
             counts[j] += key[i] * counted[j];
         length += key[i] * (float)reading->docs->items[sheet->docs[row]].n_terms;
     }
-    float held_back = (float)KEYWORD_K1 *
-                      (1 - (float)KEYWORD_B + (float)KEYWORD_B * length / (total * reading->mean_length));
+    float held_back =
+        (float)KEYWORD_K1 * (1 - reading->b + reading->b * length / (total * reading->mean_length));
     for (size_t j = 0; j < sheet->n_terms; j++) {
         const struct keyword_term *term = &reading->question->keywords.terms[j];
         if (counts[j] > 0)
@@ -123,7 +114,7 @@ void relevance_read(const struct sheet *sheet, const struct partition *partition
     const struct docs *docs = &partition->docs;
     const struct doc *doc = &docs->items[sheet->docs[candidate]];
     const struct wants *wants = &question->wants;
-    struct reading reading = {sheet, docs, question, sheet->windows[candidate], 1};
+    struct reading reading = {sheet, docs, question, sheet->windows[candidate], keyword_b(docs), 1};
     if (docs->n_live_terms)
         reading.mean_length = (float)((double)docs->n_live_terms / docs->n_live);
     float *f = ret_features;
