@@ -4,9 +4,9 @@
  *
  * Sections choose in order of priority, each the best item first, or the one that gives most for its tokens.
  * While one chooses, the floors of those after it are out of reach: for each the tokens that it would take of
- * its floor, no more. An item that does not fit is passed over (or shortened, where the section allows it) and
- * smaller ones behind it get their chance. So, by rank, no kept item could give way to a dropped one of higher
- * priority unless its section fell below its floor.
+ * its floor, no more. An item that does not fit is passed over (or shortened, where the section allows it)
+ * and smaller ones behind it get their chance. So, by rank, no kept item could give way to a dropped one of
+ * higher priority unless its section fell below its floor.
  *
  * The ledger knows at each moment what the text would cost, so that each item is counted once and the
  * finished text not at all.

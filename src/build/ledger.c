@@ -6,7 +6,7 @@
 #include "build/ledger.h"
 
 #define MAX_GAP_BYTES      ((size_t)64 * 1024 * 1024)
-#define MAX_UNBROKEN_BYTES ((size_t)32 * 1024 * 1024) /* about a second's counting */
+#define MAX_UNBROKEN_BYTES ((size_t)8 * 1024 * 1024) /* some tenths of a second */
 #define BITS               64
 
 static const struct tokenizer *tokenizer_of(const struct ledger *ledger)
