@@ -9,7 +9,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import urllib.parse
 
 from precis_server import Refused
 
@@ -36,11 +35,8 @@ class Precis:
             self.items.update(zip(answer["ids"], (item.id for item in batch)))
 
     def search(self, text):
-        query = {"query": text, "limit": LIMIT, "user_id": self.user, "mode": self.mode}
-        answer = self.client.call("GET", "/memory/search?" + urllib.parse.urlencode(query))
-        if answer.get("degraded"):
-            raise SystemExit(f"eval: a degraded answer says nothing: {answer['degraded']}")
-        return [self.items[found["id"]] for found in answer["results"]]
+        results = self.client.search(query=text, limit=LIMIT, user_id=self.user, mode=self.mode)
+        return [self.items[found["id"]] for found in results]
 
     def context(self, text, budget):
         if self.no_context:

@@ -30,6 +30,17 @@ class Client:
         if key:
             self.headers["Authorization"] = "Bearer " + key
 
+    def search(self, wait_s=120, **query):
+        """Results of a search that the whole index answers: one that is still being loaded is asked again."""
+        until = time.monotonic() + wait_s
+        while True:
+            answer = self.call("GET", "/memory/search?" + urllib.parse.urlencode(query))
+            if not answer.get("degraded"):
+                return answer["results"]
+            if time.monotonic() > until:
+                raise SystemExit(f"a degraded answer says nothing: {answer['degraded']}")
+            time.sleep(0.01)
+
     def call(self, method, path, body=None, parse=True):
         self.connection.request(method, self.path + path, None if body is None else json.dumps(body).encode(), self.headers)
         answer = self.connection.getresponse()

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
 import python_server
 from measure import in_turn, machine, made_up_texts, read_lines, wrk
@@ -89,7 +88,7 @@ def fill_ours(server, texts):
     start = time.perf_counter()
     for at in range(0, len(texts), BATCH):
         server.call("POST", "/memory/add", {"items": [{"user_id": USER, "content": text} for text in texts[at:at + BATCH]]})
-    server.call("GET", "/memory/search?" + urllib.parse.urlencode({"user_id": USER, "query": texts[-1][:100]}))
+    server.search(user_id=USER, query=texts[-1][:100])
     return time.perf_counter() - start
 
 
@@ -190,7 +189,7 @@ class Pair:
 
     def ask(self, questions):
         # The first search after a start makes the index, which a context would not wait for.
-        self.ours.call("GET", f"/memory/search?user_id={USER}&query=index")
+        self.ours.search(user_id=USER, query="index")
         for question in questions:
             if not self.ours.call("POST", "/v1/context", our_context(question))["context"]:
                 raise SystemExit("whole: an empty context")
