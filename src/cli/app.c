@@ -118,6 +118,27 @@ int app_make_store_folder(const struct app *app, struct err_info *reterr)
     return app_make_folder(folder, reterr);
 }
 
+int app_open_rerank(struct app *app, struct err_info *reterr)
+{
+    const struct config *config = &app->config;
+    const struct rerank_options options = {
+        .url = config->rerank_url,
+        .model = config->rerank_model,
+        .key = config->rerank_key,
+        .format = strcmp(config->rerank_format, "texts") == 0 ? RERANK_TEXTS : RERANK_DOCUMENTS,
+        .n_candidates = (size_t)config->rerank_candidates,
+        .timeout_us = config->rerank_timeout_us,
+        .clock = &clock_system,
+    };
+    struct err_info why = {0};
+    char field[sizeof "rerank." + ERR_FIELD_SIZE];
+    int r = config->rerank_url ? rerank_new(&options, &app->rerank, &why) : 0;
+    if (r == 0)
+        return 0;
+    (void)snprintf(field, sizeof field, "rerank%s%s", *why.field ? "." : "", why.field);
+    return err_set_field(reterr, r, field, "%s", why.message);
+}
+
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr)
 {
     const struct store_options options = {
@@ -137,7 +158,8 @@ int app_open_memory(struct app *app, bool may_create, struct err_info *reterr)
     /* A command asks once: it waits for the whole answer. */
     struct memory_options memory = {.max_index_bytes = (size_t)app->config.max_index_bytes,
                                     .max_index_wait_us = app->is_server ? 0 : INT64_MAX,
-                                    .embedder = app->embedder};
+                                    .embedder = app->embedder,
+                                    .rerank = app->rerank};
     return memory_new(app->store, &clock_system, &memory, &app->memory, reterr);
 }
 
@@ -186,6 +208,8 @@ int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct
     if (r == 0)
         r = app_open_embedder(app, reterr);
     if (r == 0)
+        r = app_open_rerank(app, reterr);
+    if (r == 0)
         r = app_open_memory(app, may_create, reterr);
     if (r == 0)
         r = app_open_sources(app, reterr);
@@ -201,6 +225,7 @@ void app_close(struct app *app)
         (void)source_close(app->connections[--app->n_connections]);
     app->workers = workers_free(app->workers);
     app->memory = memory_free(app->memory);
+    app->rerank = rerank_free(app->rerank);
     app->store = store_close(app->store);
     app->embedder = embedder_close(app->embedder);
     recipe_book_done(&app->recipes);

@@ -22,6 +22,7 @@ struct app {
     struct recipe_connection *kinds; /* of the connections, one each */
     struct recipe_book recipes;
     struct embedder *embedder;
+    struct rerank *rerank; /* NULL: none is configured */
     struct store *store;
     struct memory *memory;
     struct workers *workers;
@@ -39,6 +40,8 @@ int app_open_kinds(struct app *app, struct err_info *reterr);
 int app_open_recipes(struct app *app, struct recipe_report *findings, struct err_info *reterr);
 /* The model that the configuration names. Needs the configuration only. */
 int app_open_embedder(struct app *app, struct err_info *reterr);
+/* The re-ranker, if the configuration names one; nothing is asked. Needs the configuration only. */
+int app_open_rerank(struct app *app, struct err_info *reterr);
 /* Store and memory. may_create: also makes the folder; otherwise ERR_NOT_FOUND says how to make one. */
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr);
 /* Workers, and every connection. Built-in kinds need the memory opened before. */

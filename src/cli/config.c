@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/setting.h"
 #include "core/yaml.h"
+#include "memory/rerank.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #define SEC              INT64_C(1000000)
 
 static const char *const keyless_choices[] = {"auto", "allow", "never", NULL};
+static const char *const rerank_choices[] = {"documents", "texts", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_choices[] = {"text", "json", NULL};
 
@@ -38,6 +40,12 @@ const struct setting settings_table[] = {
     {"limits", "idle_timeout", NULL, CONFIG_DURATION, AT(idle_timeout_us), SEC, 3600 * SEC, NULL},
     {"limits", "drain", NULL, CONFIG_DURATION, AT(drain_us), 0, 600 * SEC, NULL},
     {"embedding", "model", "EMBEDDING_MODEL", CONFIG_TEXT, AT(embedding_model), 0, 0, NULL},
+    {"rerank", "url", "PRECIS_RERANK_URL", CONFIG_TEXT, AT(rerank_url), 0, 0, NULL},
+    {"rerank", "model", "PRECIS_RERANK_MODEL", CONFIG_TEXT, AT(rerank_model), 0, 0, NULL},
+    {"rerank", "key", "PRECIS_RERANK_KEY", CONFIG_TEXT, AT(rerank_key), 0, 0, NULL},
+    {"rerank", "format", NULL, CONFIG_CHOICE, AT(rerank_format), 0, 0, rerank_choices},
+    {"rerank", "candidates", NULL, CONFIG_COUNT, AT(rerank_candidates), 2, RERANK_MAX_CANDIDATES, NULL},
+    {"rerank", "timeout", NULL, CONFIG_DURATION, AT(rerank_timeout_us), SEC / 1000, 60 * SEC, NULL},
     {"auth", "keyless", "PRECIS_KEYLESS", CONFIG_CHOICE, AT(keyless), 0, 0, keyless_choices},
     {"auth", "hosts", "PRECIS_HOSTS", CONFIG_LIST, AT(hosts), 0, 0, NULL},
     {"log", "level", "PRECIS_LOG", CONFIG_CHOICE, AT(log_level), 0, 0, level_choices},
@@ -152,6 +160,9 @@ static int set_defaults(struct config *config, struct err_info *reterr)
         .idle_timeout_us = 30 * SEC,
         .drain_us = 10 * SEC,
         .embedding_model = "builtin",
+        .rerank_format = "documents",
+        .rerank_candidates = 40,
+        .rerank_timeout_us = 150 * SEC / 1000,
         .keyless = "auto",
         .log_level = "info",
         .log_format = "text",

@@ -38,8 +38,12 @@ struct config {
     int64_t n_front_threads, n_workers; /* 0: as the server chooses */
     int64_t idle_timeout_us, drain_us;
     const char
-        *embedding_model; /* "builtin", a name below the data folder's models, or a path with a slash */
-    const char *keyless;  /* "auto", "allow", "never" */
+        *embedding_model;   /* "builtin", a name below the data folder's models, or a path with a slash */
+    const char *rerank_url; /* NULL: nothing is re-ranked */
+    const char *rerank_model, *rerank_key; /* NULL: none */
+    const char *rerank_format;             /* "documents", "texts" */
+    int64_t rerank_candidates, rerank_timeout_us;
+    const char *keyless; /* "auto", "allow", "never" */
     struct config_list hosts;
     const char *log_level, *log_format;
 };

@@ -11,8 +11,8 @@
 
 #define MAX_NAMES 16 /* in one block */
 
-static const char *const top_names[] = {"listen", "store",   "connections", "cache", "limits",
-                                        "auth",   "recipes", "embedding",   "log"};
+static const char *const top_names[] = {"listen", "store",   "connections", "cache",  "limits",
+                                        "auth",   "recipes", "embedding",   "rerank", "log"};
 
 #define N_TOP_NAMES (sizeof top_names / sizeof *top_names)
 

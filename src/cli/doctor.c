@@ -175,6 +175,35 @@ static void check_model(struct doctor *doctor)
     say(doctor, VERDICT_OK, "embedding", sentence);
 }
 
+/* A tiny question, with more time than a search would give it. */
+static void check_rerank(struct doctor *doctor)
+{
+    static const struct str texts[] = {STR_LIT("A penguin swims."), STR_LIT("The bins go out on Thursday.")};
+    const struct rerank_question question = {
+        .query = STR_LIT("When do the bins go out?"), .texts = texts, .n = 2};
+    struct config *config = &doctor->app.config;
+    const int64_t timeout_us = config->rerank_timeout_us;
+    double scores[2];
+    struct err_info err;
+    char sentence[512];
+    if (!config->rerank_url)
+        return;
+    config->rerank_timeout_us = CHECK_DEADLINE_US;
+    int64_t started_us = clock_mono_us(&clock_system);
+    if (app_open_rerank(&doctor->app, &err) < 0 ||
+        rerank_ask(doctor->app.rerank, &question, scores, &err) < 0) {
+        say_error(doctor, "rerank", &err);
+        return;
+    }
+    int64_t took_us = clock_mono_us(&clock_system) - started_us;
+    bool is_late = took_us > timeout_us;
+    (void)snprintf(sentence, sizeof sentence,
+                   is_late ? "%s answered in %.0f ms, which is longer than searches wait: %.0f ms"
+                           : "%s answered in %.0f ms; searches wait up to %.0f ms",
+                   rerank_place(doctor->app.rerank), (double)took_us / 1e3, (double)timeout_us / 1e3);
+    say(doctor, is_late ? VERDICT_NOTE : VERDICT_OK, "rerank", sentence);
+}
+
 static void check_zones(struct doctor *doctor)
 {
     struct zone *zone = NULL;
@@ -190,7 +219,8 @@ static void check_zones(struct doctor *doctor)
 static int doctor_examine(struct doctor *doctor)
 {
     static void (*const checks[])(struct doctor *) = {
-        check_config, check_disk, check_store, check_recipes, check_connections, check_model, check_zones,
+        check_config,      check_disk,  check_store,  check_recipes,
+        check_connections, check_model, check_rerank, check_zones,
     };
     struct err_info err;
     if (app_open_config(&doctor->app, doctor->cli, &err) < 0)

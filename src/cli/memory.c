@@ -215,6 +215,8 @@ static int memory_call(const struct cli *cli, const struct memory_arguments *arg
     int r = app_open_config(&app, cli, &err);
     if (r == 0 && run == memory_search)
         r = app_open_embedder(&app, &err);
+    if (r == 0 && run == memory_search)
+        r = app_open_rerank(&app, &err);
     if (r == 0)
         r = app_open_memory(&app, run == memory_add, &err);
     if (r == 0) {

@@ -10,63 +10,94 @@
 
 /* ---- by relevance ---- */
 
-#define ROWS_AT_ONCE 32 /* one statement whatever the limit, so that it is prepared once */
-/* A table of the rows wanted, joined in that order, finds each by its number; with `row IN (...)` SQLite
- * reads all rows of the user instead. The cast tells the type of the column. */
-#define FETCH_SQL                                                                                            \
-    "WITH wanted (number) AS (VALUES (CAST(?3 AS BIGINT)), (?4), (?5), (?6), (?7), (?8), (?9), (?10), "      \
-    "(?11), (?12), (?13), (?14), (?15), (?16), (?17), (?18), (?19), (?20), (?21), (?22), (?23), (?24), "     \
-    "(?25), (?26), (?27), (?28), (?29), (?30), (?31), (?32), (?33), (?34)) "                                 \
-    "SELECT " KNOWLEDGE_COLUMNS " FROM wanted CROSS JOIN knowledge "                                         \
-    "WHERE row = number AND tenant = ?1 AND user_id = ?2 AND is_deleted = 0"
+struct reading {
+    const struct hits_reading *of;
+    size_t first, n; /* of the hits, in this statement */
+};
+
+static int take_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+{
+    const struct reading *reading = arg;
+    int64_t row = memory_int_of(columns[0]);
+    (void)n_columns;
+    for (size_t i = reading->first; i < reading->first + reading->n; i++)
+        if (reading->of->hits[i].row == row)
+            return reading->of->take(columns, i, reading->of->arg, reterr);
+    return 0;
+}
+
+static int read_some(struct store_txn *txn, struct reading *reading, struct err_info *reterr)
+{
+    struct value params[2 + KNOWLEDGE_WANTED_ROWS] = {value_text(reading->of->scope.tenant),
+                                                      value_text(reading->of->scope.user)};
+    for (size_t i = 0; i < KNOWLEDGE_WANTED_ROWS; i++) /* no row has the number -1 */
+        params[2 + i] = value_int(i < reading->n ? reading->of->hits[reading->first + i].row : -1);
+    return store_query(txn, reading->of->sql, params, 2 + KNOWLEDGE_WANTED_ROWS, take_row, reading, reterr);
+}
+
+static int read_all(struct store_txn *txn, void *arg, struct err_info *reterr)
+{
+    const struct hits_reading *of = arg;
+    struct reading reading = {.of = of};
+    int err = 0;
+    for (size_t i = 0; i < of->n && !err; i += KNOWLEDGE_WANTED_ROWS) {
+        reading.first = i;
+        reading.n = of->n - i < KNOWLEDGE_WANTED_ROWS ? of->n - i : KNOWLEDGE_WANTED_ROWS;
+        err = read_some(txn, &reading, reterr);
+    }
+    return err;
+}
+
+int knowledge_read_hits(struct memory *memory, const struct hits_reading *reading, struct err_info *reterr)
+{
+    return reading->n ? store_read(memory->store, read_all, (void *)reading, reterr) : 0;
+}
 
 struct fetching {
-    struct scope scope;
-    const struct search_hit *hits; /* of this statement */
-    size_t n;
+    const struct search_hit *hits;
     struct knowledge *items; /* beside the hits; without an id until its row came */
     struct arena *arena;
 };
 
-static int fetch_row(const struct value *columns, size_t n_columns, void *arg, struct err_info *reterr)
+static int take_item(const struct value *columns, size_t at, void *arg, struct err_info *reterr)
 {
     struct fetching *fetching = arg;
     struct knowledge item;
     int64_t row;
-    (void)n_columns;
     int err = knowledge_read(columns, fetching->arena, &row, &item, reterr);
-    for (size_t i = 0; i < fetching->n && !err; i++) {
-        if (fetching->hits[i].row == row) {
-            item.score = fetching->hits[i].score;
-            memcpy(item.score_parts, fetching->hits[i].parts, sizeof(item.score_parts));
-            fetching->items[i] = item;
-        }
-    }
-    return err;
+    if (err)
+        return err;
+    item.score = fetching->hits[at].score;
+    memcpy(item.score_parts, fetching->hits[at].parts, sizeof(item.score_parts));
+    fetching->items[at] = item;
+    return 0;
 }
 
-static int fetch_some(struct store_txn *txn, struct fetching *fetching, struct err_info *reterr)
+/* A row that was deleted after the index was asked does not come. */
+static int fetch_items(struct memory *memory, const struct scope *scope, const struct search_hit *hits,
+                       size_t n_hits, struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
+                       struct err_info *reterr)
 {
-    struct value params[2 + ROWS_AT_ONCE] = {value_text(fetching->scope.tenant),
-                                             value_text(fetching->scope.user)};
-    for (size_t i = 0; i < ROWS_AT_ONCE; i++)
-        params[2 + i] = value_int(i < fetching->n ? fetching->hits[i].row : -1); /* no row has that number */
-    return store_query(txn, FETCH_SQL, params, 2 + ROWS_AT_ONCE, fetch_row, fetching, reterr);
-}
-
-static int fetch_all(struct store_txn *txn, void *arg, struct err_info *reterr)
-{
-    struct fetching fetching = *(const struct fetching *)arg;
-    size_t n_left = fetching.n;
-    int err = 0;
-    while (n_left && !err) {
-        fetching.n = n_left < ROWS_AT_ONCE ? n_left : ROWS_AT_ONCE;
-        err = fetch_some(txn, &fetching, reterr);
-        fetching.hits += fetching.n;
-        fetching.items += fetching.n;
-        n_left -= fetching.n;
-    }
-    return err;
+    struct knowledge *items = arena_calloc(arena, n_hits, sizeof(*items));
+    if (arena_error(arena))
+        return err_set(reterr, arena_error(arena), "no memory left for the answer");
+    struct fetching fetching = {hits, items, arena};
+    const struct hits_reading reading = {.sql = KNOWLEDGE_WANTED_SQL(KNOWLEDGE_COLUMNS),
+                                         .scope = *scope,
+                                         .hits = hits,
+                                         .n = n_hits,
+                                         .take = take_item,
+                                         .arg = &fetching};
+    int err = knowledge_read_hits(memory, &reading, reterr);
+    if (err)
+        return err;
+    size_t n = 0;
+    for (size_t i = 0; i < n_hits; i++)
+        if (items[i].id.len)
+            items[n++] = items[i];
+    *ret_items = items;
+    *ret_n = n;
+    return 0;
 }
 
 static int check_query(const struct knowledge_query *query, struct err_info *reterr)
@@ -84,22 +115,22 @@ static int check_query(const struct knowledge_query *query, struct err_info *ret
     return err;
 }
 
-int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
-                     struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
-                     const char **ret_degraded, struct err_info *reterr)
+static void add_trouble(struct arena *arena, const char **degraded, const char *trouble)
 {
-    struct fetching fetching = {.arena = arena};
+    *degraded = arena_printf(arena, "%s%s%s", *degraded ? *degraded : "", *degraded ? "; " : "", trouble).ptr;
+}
+
+/* Hits for a checked query, as many as are wanted. A re-ranker needs more to choose from. */
+static int find_hits(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
+                     struct arena *arena, struct search_hit **ret_hits, size_t *ret_n, const char **degraded,
+                     struct err_info *reterr)
+{
+    bool is_reranked = memory->rerank && query->mode == SEARCH_HYBRID;
+    size_t n_candidates = is_reranked ? rerank_candidates(memory->rerank) : 0;
     struct err_info why = {0};
-    struct search_hit *hits;
-    const char *degraded = NULL;
     bool is_degraded;
-    int err = memory_check_scope(scope, &fetching.scope, reterr);
-    if (!err)
-        err = check_query(query, reterr);
-    if (err)
-        return err;
-    struct search_query asked = {.tenant = fetching.scope.tenant,
-                                 .user = fetching.scope.user,
+    struct search_query asked = {.tenant = scope->tenant,
+                                 .user = scope->user,
                                  .text = query->query,
                                  .mode = query->mode,
                                  .now_us = clock_wall_us(memory->clock),
@@ -109,28 +140,39 @@ int knowledge_search(struct memory *memory, const struct scope *scope, const str
                                  .since_us = query->since_us,
                                  .until_us = query->until_us,
                                  .min_score = query->min_score,
-                                 .limit = query->limit};
-    err = search_run(memory->search, &asked, arena, &hits, &fetching.n, &is_degraded, &why);
+                                 .limit = query->limit > n_candidates ? query->limit : n_candidates};
+    int err = search_run(memory->search, &asked, arena, ret_hits, ret_n, &is_degraded, &why);
     if (err)
         return err_set_field(reterr, err, why.field, "%s", why.message);
     if (is_degraded)
-        degraded = arena_printf(arena, "%s", why.message).ptr;
-    fetching.hits = hits;
-    fetching.items = arena_calloc(arena, fetching.n, sizeof(*fetching.items));
-    if (arena_error(arena))
-        return err_set(reterr, arena_error(arena), "no memory left for the answer");
-    if (fetching.n)
-        err = store_read(memory->store, fetch_all, &fetching, reterr);
-    if (err)
-        return err;
-    size_t n = 0; /* a row deleted after the index was asked has not come */
-    for (size_t i = 0; i < fetching.n; i++)
-        if (fetching.items[i].id.len)
-            fetching.items[n++] = fetching.items[i];
-    *ret_items = fetching.items;
-    *ret_n = n;
-    *ret_degraded = degraded;
+        add_trouble(arena, degraded, why.message);
+    if (is_reranked && knowledge_rerank(memory, scope, query, *ret_hits, *ret_n, &why)) {
+        err_prefix(&why, "not re-ranked: ");
+        add_trouble(arena, degraded, why.message);
+    }
+    if (*ret_n > query->limit)
+        *ret_n = query->limit;
     return 0;
+}
+
+int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
+                     struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
+                     const char **ret_degraded, struct err_info *reterr)
+{
+    struct scope full;
+    struct search_hit *hits;
+    const char *degraded = NULL;
+    size_t n;
+    int err = memory_check_scope(scope, &full, reterr);
+    if (!err)
+        err = check_query(query, reterr);
+    if (!err)
+        err = find_hits(memory, &full, query, arena, &hits, &n, &degraded, reterr);
+    if (!err)
+        err = fetch_items(memory, &full, hits, n, arena, ret_items, ret_n, reterr);
+    if (!err)
+        *ret_degraded = degraded;
+    return err;
 }
 
 /* ---- page by page ---- */

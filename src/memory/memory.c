@@ -150,6 +150,7 @@ int memory_new(struct store *store, const struct clock *clock, const struct memo
         return err_set(reterr, ERR_NOMEM, "out of memory");
     memory->store = store;
     memory->clock = clock;
+    memory->rerank = options ? options->rerank : NULL;
     int err = embedder_builtin(&memory->words, reterr);
     struct search_options search = {
         .max_bytes = options ? options->max_index_bytes : 0,
@@ -185,6 +186,11 @@ struct memory *memory_free(struct memory *memory)
 void memory_describe(struct memory *memory, struct search_stats *ret_stats)
 {
     search_describe(memory->search, ret_stats);
+}
+
+void memory_describe_rerank(struct memory *memory, struct rerank_stats *ret_stats)
+{
+    rerank_describe(memory->rerank, ret_stats);
 }
 
 uint64_t memory_version(const struct memory *memory, const struct scope *scope)

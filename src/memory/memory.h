@@ -12,6 +12,8 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/err.h"
+#include "memory/rerank.h"
+#include "net/loop.h"
 #include "search/search.h"
 #include "store/store.h"
 
@@ -34,6 +36,7 @@ struct memory_options {
     size_t max_index_bytes;          /* max_bytes of struct search_options; 0: its default */
     int64_t max_index_wait_us;       /* max_inline_us of the same */
     const struct embedder *embedder; /* of searches; borrowed. NULL: the built-in one */
+    struct rerank *rerank;           /* of hybrid searches; borrowed. NULL: none */
 };
 /* options may be NULL. */
 int memory_new(struct store *store, const struct clock *clock, const struct memory_options *options,
@@ -41,6 +44,8 @@ int memory_new(struct store *store, const struct clock *clock, const struct memo
 struct memory *memory_free(struct memory *memory);
 /* The index's numbers, for metrics. */
 void memory_describe(struct memory *memory, struct search_stats *ret_stats);
+/* The re-ranker's; all 0 without one. */
+void memory_describe_rerank(struct memory *memory, struct rerank_stats *ret_stats);
 /* As store_version: rises with every write of this scope's. */
 uint64_t memory_version(const struct memory *memory, const struct scope *scope);
 
@@ -76,6 +81,8 @@ struct knowledge_query {
     int64_t since_us, until_us; /* created in [since, until); INT64_MIN and INT64_MAX: no bound */
     double min_score;           /* 0..1 */
     enum search_mode mode;
+    int64_t deadline_us;       /* monotonic: a re-ranker is asked in the time before it only; 0: in its own */
+    const struct net_job *job; /* the same while it is not cancelled; may be NULL */
 };
 /* Best first; an empty query finds nothing. *ret_degraded (NULL when whole): a sentence that says what the
  * answer lacks. */

@@ -23,6 +23,7 @@ struct memory {
     struct embedder *words; /* the built-in one */
     struct search *search;
     struct key_cache *keys;
+    struct rerank *rerank; /* NULL: none */
 };
 
 /* prefix ("mem_", at most 9 characters) and 128 random bits in base62, NUL-terminated. */
@@ -65,6 +66,34 @@ int memory_next_change(struct store_txn *txn, int64_t *ret_change, struct err_in
     "row, id, user_id, content, source, tags, metadata, importance, created_at, updated_at"
 int knowledge_read(const struct value *columns, struct arena *arena, int64_t *ret_row,
                    struct knowledge *ret_item, struct err_info *reterr);
+
+#define KNOWLEDGE_WANTED_ROWS 32 /* one statement whatever the limit, so that it is prepared once */
+/* Selects columns, the first of which must be row, of the rows ?3 to ?34 of tenant ?1 and user ?2. A table of
+ * the rows wanted, joined in that order, finds each by its number; with `row IN (...)` SQLite reads all rows
+ * of the user instead. The cast tells the type of the column. */
+#define KNOWLEDGE_WANTED_SQL(columns)                                                                        \
+    "WITH wanted (number) AS (VALUES (CAST(?3 AS BIGINT)), (?4), (?5), (?6), (?7), (?8), (?9), (?10), "      \
+    "(?11), (?12), (?13), (?14), (?15), (?16), (?17), (?18), (?19), (?20), (?21), (?22), (?23), (?24), "     \
+    "(?25), (?26), (?27), (?28), (?29), (?30), (?31), (?32), (?33), (?34)) "                                 \
+    "SELECT " columns " FROM wanted CROSS JOIN knowledge "                                                   \
+    "WHERE row = number AND tenant = ?1 AND user_id = ?2 AND is_deleted = 0"
+
+/* Reads what hits stand for, under their tenant and user again. take(columns, at) is called for each row that
+ * is there, with the place of its hit; what it returns other than 0 ends the reading. */
+struct hits_reading {
+    const char *sql; /* a KNOWLEDGE_WANTED_SQL */
+    struct scope scope;
+    const struct search_hit *hits;
+    size_t n;
+    int (*take)(const struct value *columns, size_t at, void *arg, struct err_info *reterr);
+    void *arg;
+};
+int knowledge_read_hits(struct memory *memory, const struct hits_reading *reading, struct err_info *reterr);
+
+/* Puts the first hits in the order of memory's re-ranker. On any error they stand as they were. */
+int knowledge_rerank(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
+                     struct search_hit *hits, size_t n, struct err_info *reterr);
+
 /* ERR_INVALID names "tags" or "tags[1]". */
 int knowledge_check_tags(const struct str *tags, size_t n_tags, struct err_info *reterr);
 int knowledge_check_importance(double importance, struct err_info *reterr);

@@ -12,7 +12,7 @@
 static const char *const names[SEARCH_N_PARTS] = {
     [SEARCH_PART_KEYWORD] = "keyword", [SEARCH_PART_CONTEXT] = "context", [SEARCH_PART_VECTOR] = "vector",
     [SEARCH_PART_WORDS] = "words",     [SEARCH_PART_SPEAKER] = "speaker", [SEARCH_PART_TIME] = "time",
-    [SEARCH_PART_FORM] = "form",       [SEARCH_PART_PRIOR] = "prior",
+    [SEARCH_PART_FORM] = "form",       [SEARCH_PART_PRIOR] = "prior",     [SEARCH_PART_RERANK] = "rerank",
 };
 
 const float *search_copy_parts(const float *parts, struct arena *arena)

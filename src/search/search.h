@@ -115,6 +115,7 @@ enum search_part {
     SEARCH_PART_TIME,    /* dates: asked for, or asked about */
     SEARCH_PART_FORM,    /* its length, whether it asks or tells, names and numbers */
     SEARCH_PART_PRIOR,   /* importance and age */
+    SEARCH_PART_RERANK,  /* what a re-ranker's order changed; 0 in what a search gives */
     SEARCH_N_PARTS
 };
 /* SEARCH_N_PARTS numbers as an object, those that are not 0 by their names: {"keyword": 1.25, "time": -0.1}.

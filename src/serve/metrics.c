@@ -374,6 +374,20 @@ static void write_store(const struct server *server, struct buf *buf)
                  (double)index.n_evictions);
 }
 
+static void write_rerank(const struct server *server, struct buf *buf)
+{
+    struct rerank_stats stats;
+
+    memory_describe_rerank(server->options.memory, &stats);
+    write_number(buf, "precis_rerank_calls_total", "counter", "Requests to the re-ranker.",
+                 (double)stats.n_calls);
+    write_number(buf, "precis_rerank_failures_total", "counter", "Of these without a good answer in time.",
+                 (double)stats.n_failures);
+    write_number(buf, "precis_rerank_skipped_total", "counter",
+                 "Searches that did not ask it: no time left, or it rested after failures.",
+                 (double)stats.n_skipped);
+}
+
 /* Resident bytes, or 0 where the kernel does not say. */
 static double resident_bytes(void)
 {
@@ -400,6 +414,7 @@ void metrics_write(struct metrics *metrics, const struct server *server, struct 
     write_sections(metrics, buf);
     write_cache(server, buf);
     write_store(server, buf);
+    write_rerank(server, buf);
     write_number(buf, "precis_connections", "gauge", "Open connections.",
                  (double)atomic_load_explicit(&metrics->n_connections, memory_order_relaxed));
     write_number(buf, "precis_requests_active", "gauge", "Requests under way.",

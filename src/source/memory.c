@@ -192,6 +192,8 @@ static int read_query(struct asking *asking, struct arena *arena, struct err_inf
         .since_us = INT64_MIN,
         .until_us = INT64_MAX,
         .mode = SEARCH_HYBRID,
+        .deadline_us = request->deadline_us,
+        .job = asking->job,
     };
     if (values[SET_MIN_SCORE].type == VALUE_REAL)
         query->min_score = values[SET_MIN_SCORE].real;

@@ -39,6 +39,9 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_int_equal(config.cache_ttl_us, -1);
     assert_string_equal(config.keyless, "auto");
     assert_string_equal(config.embedding_model, "builtin");
+    assert_null(config.rerank_url);
+    assert_int_equal(config.rerank_candidates, 40);
+    assert_int_equal(config.rerank_timeout_us, 150000);
     config_done(&config);
 }
 
@@ -54,6 +57,7 @@ static void file_sets_every_kind_of_value(void **state)
                           "auth: { keyless: never, hosts: [a.example, b.example] }\n"
                           "recipes: [/srv/recipes]\n"
                           "embedding: { model: minilm }\n"
+                          "rerank: { url: \"http://r/\", key: k, format: texts, timeout: 1s }\n"
                           "log: { level: debug, format: json }\n",
                           no_environment, &config, &err),
                      0);
@@ -70,6 +74,11 @@ static void file_sets_every_kind_of_value(void **state)
     assert_string_equal(config.hosts.items[1], "b.example");
     assert_string_equal(config.recipe_folders.items[0], "/srv/recipes");
     assert_string_equal(config.embedding_model, "minilm");
+    assert_string_equal(config.rerank_url, "http://r/");
+    assert_string_equal(config.rerank_key, "k");
+    assert_null(config.rerank_model);
+    assert_string_equal(config.rerank_format, "texts");
+    assert_int_equal(config.rerank_timeout_us, 1000000);
     assert_string_equal(config.log_format, "json");
     config_done(&config);
 }
