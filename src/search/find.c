@@ -100,7 +100,7 @@ static void sort_ranked(struct ranked *ranked, size_t n)
 /* Importance and age. */
 static float prior_of(const struct doc *doc, int64_t now_us)
 {
-    float age_us = now_us > doc->created_us ? (float)(now_us - doc->created_us) : 0;
+    float age_us = now_us > doc->created_us ? (float)now_us - (float)doc->created_us : 0;
     return IMPORTANCE_WEIGHT * ((float)doc->importance / UINT8_MAX - 0.5F) -
            AGE_WEIGHT * age_us / (age_us + HALF_AGE_US);
 }
@@ -121,8 +121,8 @@ static struct ranked rank_candidate(const struct finding *finding, const struct 
     return ranked;
 }
 
-/* Reads the first n closely and sorts them anew. Those behind them have nothing from their words, so they
- * stay there. */
+/* Reads the first n closely and sorts them anew. Those behind them have nothing from their words and are no
+ * hits: n is no less than the limit. */
 static int read_closely(struct finding *finding, struct sheet *sheet, float weight, struct ranked *ranked,
                         size_t n)
 {
@@ -146,16 +146,14 @@ static int read_closely(struct finding *finding, struct sheet *sheet, float weig
 
 static void write_hits(struct finding *finding, const struct ranked *ranked, size_t n, float bias)
 {
-    float last = INFINITY;
     for (size_t i = 0; i < n; i++) {
-        float logit = fminf(ranked[i].candidate.score + bias, last);
+        float logit = ranked[i].candidate.score + bias;
         double score = 1 / (1 + exp(-(double)logit));
         if (score < finding->query->min_score)
             break;
         struct search_hit *hit = &finding->hits[finding->n++];
         *hit = (struct search_hit){.row = ranked[i].candidate.row, .score = score};
         memcpy(hit->parts, ranked[i].parts, sizeof(hit->parts));
-        last = logit; /* scores fall in the order given */
     }
 }
 

@@ -148,6 +148,22 @@ static void importance_out_of_bounds_is_held_within(void **state)
         assert_true(fabsf(answer.hits[i].parts[SEARCH_PART_PRIOR]) < 1);
 }
 
+static void times_at_the_ends_are_borne(void **state)
+{
+    struct hybrid *hybrid = *state;
+    static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -1, 0, INT64_MAX - 1, INT64_MAX};
+    static const char *const texts[] = {"walrus", "walrus in May 2023", "walrus in May",
+                                        "walrus before May 2023"};
+    for (size_t i = 0; i < 6; i++)
+        rows_doc(&hybrid->rows, say(&hybrid->rows, "t", 0, "Ann", "we saw a walrus"))->created_us = times[i];
+    for (size_t i = 0; i < 4; i++) {
+        struct search_query query = question_of(texts[i], SEARCH_HYBRID);
+        struct answer answer = ask(hybrid->search, query, &hybrid->arena);
+        expect_sound(&hybrid->rows, &query, answer);
+        assert_int_equal(answer.n, 6);
+    }
+}
+
 /* ---- what holds whatever is asked ---- */
 
 static const char *const nouns[] = {"walrus", "kite",   "garden", "lantern", "violin",  "ladder",
@@ -676,6 +692,7 @@ int main(void)
         HYBRID_TEST(what_is_wanted_is_told),
         HYBRID_TEST(importance_and_age_decide_between_equals_alone),
         HYBRID_TEST(importance_out_of_bounds_is_held_within),
+        HYBRID_TEST(times_at_the_ends_are_borne),
         HYBRID_TEST(partition_that_saw_much_change_answers_as_a_new_one),
         HYBRID_TEST(filter_holds_for_neighbours_too),
         HYBRID_TEST(filter_that_nothing_passes_finds_nothing),
