@@ -10,6 +10,8 @@
 #include "search/search_priv.h"
 #include "text/embed.h"
 
+#include "core/mem.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,22 +36,29 @@ struct collection {
     size_t n;
 };
 
-static int load(void *owner, struct str tenant, struct str user, int64_t since, search_put_fn put, void *partition,
-                int64_t *ret_until, struct err_info *reterr)
+static int load(void *owner, struct search_load *load, struct err_info *reterr)
 {
     const struct collection *collection = owner;
-    (void)tenant, (void)user, (void)reterr;
-    for (size_t i = (size_t)since; i < collection->n; i++) {
+    (void)reterr;
+    for (size_t i = (size_t)load->place.row; i < collection->n; i++) {
         struct search_doc doc = {.row = (int64_t)i + 1,
                                  .text = str_of(collection->items[i].text),
                                  .speaker = str_of(collection->items[i].speaker),
                                  .created_us = collection->items[i].created_us,
                                  .importance = 0.5};
-        int err = put(partition, &doc);
-        if (err)
+        int err = load->put(load->partition, &doc);
+        if (err < 0)
             return err;
+        load->place.row = doc.row;
     }
-    *ret_until = (int64_t)collection->n;
+    load->n_living = (int64_t)collection->n;
+    return 0;
+}
+
+static int count(void *owner, struct str tenant, struct str user, int64_t *ret_n, struct err_info *reterr)
+{
+    (void)tenant, (void)user, (void)reterr;
+    *ret_n = (int64_t)((const struct collection *)owner)->n;
     return 0;
 }
 
@@ -57,6 +66,19 @@ static uint64_t version(void *owner, struct str tenant, struct str user)
 {
     (void)tenant, (void)user;
     return ((const struct collection *)owner)->n;
+}
+
+/* Takes in the items that came since the last time. */
+static void refresh(struct partition *partition, struct analyzer *analyzer, struct collection *collection)
+{
+    struct err_info err = {0};
+    struct search_feed feed = {load, count, version, collection};
+    struct slice slice = {.analyzer = analyzer,
+                          .feed = &feed,
+                          .clock = &clock_system,
+                          .min_rows = SIZE_MAX,
+                          .max_counted = UINT32_MAX};
+    must(partition_load(partition, &slice, &err), &err);
 }
 
 static void unescape(char *text)
@@ -111,7 +133,9 @@ int main(void)
     must(embedder_builtin(&embedder, &err), &err);
     struct models models = {embedder, embedder};
     struct partition *partition = partition_new(&models);
-    must(analyzer_new("en", &searcher.analyzer, &err), &err);
+    partition->key_len = sizeof(uint64_t); /* the length of a tenant's name, 0, and no name */
+    partition->key = mem_calloc(1, partition->key_len);
+    must(analyzer_new("auto", &searcher.analyzer, &err), &err);
     arena_init(&searcher.scratch, (size_t)1 << 30);
     while (fgets(line, sizeof(line), stdin)) {
         char *end;
@@ -129,8 +153,7 @@ int main(void)
             collection.items[collection.n++] = (struct item){time_us, strdup(speaker), strdup(text)};
             continue;
         }
-        struct search_feed feed = {load, version, &collection};
-        must(partition_refresh(partition, searcher.analyzer, &feed, STR_LIT(""), STR_LIT(""), &err), &err);
+        refresh(partition, searcher.analyzer, &collection);
         ask(partition, &searcher, time_us, text);
     }
     partition_free(partition);
