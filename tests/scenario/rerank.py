@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A re-ranker that answers well, badly, late or not at all: a search has its order, or its own order and says why."""
+import concurrent.futures
 import contextlib
 import http.server
 import json
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 import urllib.parse
@@ -172,6 +175,7 @@ def case_nothing_configured_asks_nobody(world):
 def case_good_answers_decide_the_order(world):
     with reranker() as fake:
         world.env["THE_KEY"] = "secret-17"
+        world.env["http_proxy"] = world.env["ALL_PROXY"] = "http://127.0.0.1:1"  # where nobody is
         configure(world, fake.url, timeout="30s", model="m-1", key="${THE_KEY}", candidates=4)
         with serving(world) as server:
             add_texts(server)
@@ -295,6 +299,33 @@ def case_server_that_is_not_there_is_left_alone_after_some_failures(world):
         _, err = world.run("doctor", "--data", "d", expect=1)
         out, _ = world.run("doctor", "--data", "d", expect=1)
         assert "1 problem" in err and f"rerank         connection refused by {place}" in out, out
+
+
+def case_certificate_that_nobody_vouches_for_gets_nothing(world):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
+                   cwd=world.folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(world.path("cert.pem"), world.path("key.pem"))
+    with reranker() as fake:
+        fake.socket = context.wrap_socket(fake.socket, server_side=True)
+        configure(world, fake.url.replace("http:", "https:"), timeout="30s", key="secret-17")
+        with serving(world) as server:
+            add_texts(server)
+            answer = search(server)
+            assert answer["degraded"].startswith("not re-ranked: no secure connection to 127.0.0.1:"), answer
+            assert len(answer["results"]) == len(TEXTS) and not fake.asked
+
+
+def case_many_searches_at_once_are_all_right(world):
+    with reranker() as fake:
+        configure(world, fake.url, timeout="60s")
+        with serving(world) as server:
+            add_texts(server)
+            with concurrent.futures.ThreadPoolExecutor(24) as pool:
+                answers = list(pool.map(lambda _: search(server), range(200)))
+            assert all("degraded" not in answer and contents(answer) == by_length(TEXTS) for answer in answers)
+            assert len(fake.asked) == 200
 
 
 def case_doctor_asks_once(world):
