@@ -95,17 +95,23 @@ static int count_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
                        params, 2, read_count, &counting->n, reterr);
 }
 
+#define FEED_SQL                                                                                             \
+    "SELECT row, is_deleted, content, source, tags, created_at, importance, change, metadata "               \
+    "FROM knowledge WHERE tenant = ?1 AND user_id = ?2 AND "
+
+/* Two statements: with `(change, row) > (?3, ?4)` SQLite passes over the whole change up to the row, each
+ * time. */
 static int load_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
 {
     struct feeding *feeding = arg;
     struct search_load *load = feeding->load;
     struct value params[] = {value_text(load->tenant), value_text(load->user), value_int(load->place.change),
                              value_int(load->place.row)};
-    int err = store_query(txn,
-                          "SELECT row, is_deleted, content, source, tags, created_at, importance, change, "
-                          "metadata FROM knowledge WHERE tenant = ?1 AND user_id = ?2 "
-                          "AND (change, row) > (?3, ?4) ORDER BY change, row",
-                          params, 4, feed_row, feeding, reterr);
+    int err = store_query(txn, FEED_SQL "change = ?3 AND row > ?4 ORDER BY row", params, 4, feed_row, feeding,
+                          reterr);
+    if (!err && !feeding->is_stopped)
+        err = store_query(txn, FEED_SQL "change > ?3 ORDER BY change, row", params, 3, feed_row, feeding,
+                          reterr);
     if (err || feeding->is_stopped || !load->wants_count)
         return err;
     struct counting counting = {.tenant = load->tenant, .user = load->user};

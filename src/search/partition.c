@@ -258,6 +258,11 @@ static bool check_count(struct partition *partition, int64_t n_living)
     return false;
 }
 
+static bool may_count(const struct partition *partition, const struct slice *slice)
+{
+    return partition_is_count_due(partition) && partition->docs.n_live <= slice->max_counted;
+}
+
 int partition_load(struct partition *partition, struct slice *slice, struct err_info *reterr)
 {
     struct following following = {partition, slice, clock_mono_us(slice->clock), 0};
@@ -267,14 +272,16 @@ int partition_load(struct partition *partition, struct slice *slice, struct err_
                                .partition = &following};
     /* Read before the load: a write in between raises it again and is taken in the next time. */
     uint64_t version = slice->feed->version(slice->feed->owner, load.tenant, load.user);
-    bool was_emptied;
+    bool is_again;
     int r;
     do {
-        load.wants_count = partition_is_count_due(partition) && partition->docs.n_live <= slice->max_counted;
+        load.wants_count = may_count(partition, slice);
         r = load_rows(&following, &load, reterr);
-        was_emptied = r == 0 && load.wants_count && check_count(partition, load.n_living);
+        bool was_emptied = r == 0 && load.wants_count && check_count(partition, load.n_living);
         slice->did_rebuild |= was_emptied;
-    } while (was_emptied);
+        /* The load may be what has made a count due. */
+        is_again = r == 0 && (was_emptied || (!load.wants_count && may_count(partition, slice)));
+    } while (is_again);
     partition->is_whole = r == 0;
     if (r == 0) {
         partition->version = version;

@@ -76,11 +76,19 @@ static int run_member(struct queue *queue, struct store_txn *txn, struct write *
     return ops->on_member_end(queue->store->engine, write->result >= 0, reterr);
 }
 
-static void raise_touched(struct queue *queue)
+static void raise_touched(struct queue *queue, void (*raise)(struct versions *versions, size_t slot))
 {
     for (size_t i = 0; i < STORE_VERSION_SLOTS / 64; i++)
         for (uint64_t bits = queue->touched[i]; bits; bits &= bits - 1)
-            versions_raise(&queue->store->versions, i * 64 + (size_t)__builtin_ctzll(bits));
+            raise(&queue->store->versions, i * 64 + (size_t)__builtin_ctzll(bits));
+}
+
+static int commit(struct queue *queue, struct err_info *reterr)
+{
+    raise_touched(queue, versions_begin);
+    int r = queue->store->ops->on_group_commit(queue->store->engine, reterr);
+    raise_touched(queue, versions_end);
+    return r;
 }
 
 /* Tells those from `write` up to `end` how it went. With group_result 0 each has its own; otherwise that is
@@ -119,9 +127,8 @@ static struct write *run_group(struct queue *queue, struct write *group)
     for (; end && r == 0; end = end->next, n++)
         r = run_member(queue, &txn, end, &err);
     if (r == 0)
-        r = ops->on_group_commit(queue->store->engine, &err);
+        r = commit(queue, &err);
     if (r == 0) {
-        raise_touched(queue);
         (void)atomic_fetch_add(&queue->n_commits, 1);
         (void)atomic_fetch_add(&queue->n_writes, n);
     }

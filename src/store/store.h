@@ -57,7 +57,7 @@ int64_t store_changes(const struct store_txn *txn);
 
 /* Versions. A write names whose data it changes; the number rises before store_write returns, in every
  * process that has the store open. Equal numbers mean nothing changed; a foreign change may raise yours too.
- */
+ * While such a write is being committed, and behind a process that was killed there, no two are equal. */
 int store_touch(struct store_txn *txn, struct str tenant, struct str user);
 uint64_t store_version(const struct store *store, struct str tenant, struct str user);
 

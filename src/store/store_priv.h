@@ -65,12 +65,14 @@ struct store_ops {
 extern const struct store_ops store_sqlite;
 
 /* versions.c. Maps the counters kept beside the file store_path, making them if need be; while nobody else
- * may write. */
+ * may write. A write raises its slots twice: before its commit, and behind it whether that went well or not.
+ */
 int versions_open(const char *store_path, struct versions *ret_versions, struct err_info *reterr);
 void versions_close(struct versions *versions);
 size_t versions_slot(struct str tenant, struct str user);
 uint64_t versions_get(const struct versions *versions, size_t slot);
-void versions_raise(struct versions *versions, size_t slot);
+void versions_begin(struct versions *versions, size_t slot);
+void versions_end(struct versions *versions, size_t slot);
 
 struct store {
     const struct store_ops *ops;

@@ -2,9 +2,13 @@
  *
  * Versions: 65,536 counters in the file PATH.versions, mapped shared by every process that has the store
  * open. A slot belongs to all (tenant, user) pairs that hash to it: a foreign write may raise it, which costs
- * a needless rebuild and nothing else. A writer raises the slots it touched after its commit and before its
- * waiters wake. The numbers carry no data: a missing file, or one of another size, is made anew while nobody
- * can write.
+ * a needless rebuild and nothing else. The numbers carry no data: a missing file, or one of another size, is
+ * made anew while nobody can write, and a wrong number is as good as a right one.
+ *
+ * A writer, who holds the lock `write`, makes the slots it touched odd before its commit and even behind it,
+ * before its waiters wake. Whoever asks while a number is odd gets one that nobody gets again: what he reads
+ * is kept by no cache. So a writer that is killed between its commit and the second raise leaves nothing
+ * stale; the next one to write there, or to open the store, makes the number even.
  */
 #include "store/store_priv.h"
 
@@ -16,6 +20,8 @@
 #include <unistd.h>
 
 #define FILE_BYTES ((off_t)(STORE_VERSION_SLOTS * sizeof(uint64_t)))
+/* Even, and twice a prime: no number of raises takes back what the flip of a bit has done. */
+#define STEP (UINT64_C(2) * 1000003)
 /* The same in every process, so that all agree on the slot. */
 #define HASH_SEED UINT64_C(0x507265636973)
 
@@ -53,6 +59,14 @@ static int open_file(const char *path, int *ret_fd, struct err_info *reterr)
     return 0;
 }
 
+/* What is odd while nobody can write, a killed writer has left. */
+static void settle(struct versions *versions)
+{
+    for (size_t slot = 0; slot < STORE_VERSION_SLOTS; slot++)
+        if (atomic_load_explicit(&versions->slots[slot], memory_order_relaxed) & 1)
+            versions_end(versions, slot);
+}
+
 int versions_open(const char *store_path, struct versions *ret_versions, struct err_info *reterr)
 {
     struct buf path;
@@ -75,6 +89,7 @@ int versions_open(const char *store_path, struct versions *ret_versions, struct 
         goto done;
     }
     ret_versions->slots = map;
+    settle(ret_versions);
 done:
     if (fd >= 0)
         (void)close(fd);
@@ -96,10 +111,18 @@ size_t versions_slot(struct str tenant, struct str user)
 
 uint64_t versions_get(const struct versions *versions, size_t slot)
 {
-    return atomic_load_explicit(&versions->slots[slot], memory_order_acquire);
+    uint64_t version = atomic_load_explicit(&versions->slots[slot], memory_order_acquire);
+    /* Odd stays odd; and should it have become even just now it only rises once more. */
+    return version & 1 ? atomic_fetch_add(&versions->slots[slot], STEP) + STEP : version;
 }
 
-void versions_raise(struct versions *versions, size_t slot)
+void versions_begin(struct versions *versions, size_t slot)
 {
-    (void)atomic_fetch_add_explicit(&versions->slots[slot], 1, memory_order_release);
+    bool was_left = atomic_load(&versions->slots[slot]) & 1;
+    (void)atomic_fetch_add(&versions->slots[slot], was_left ? STEP : 1);
+}
+
+void versions_end(struct versions *versions, size_t slot)
+{
+    (void)atomic_fetch_add(&versions->slots[slot], STEP - 1);
 }

@@ -6,7 +6,8 @@ usage: kill9_serve.py PRECIS [ROUNDS]
 
 Several clients write knowledge, turns and preferences over HTTP and remember what was acknowledged. At a random moment the
 server is killed and started again. Every acknowledged item must be there, once and byte for byte; one that was sent but not
-acknowledged is there whole or not at all; SQLite's integrity check must be clean.
+acknowledged is there whole or not at all; SQLite's integrity check must be clean. And the search must find exactly what the store
+holds: each item that is listed by a word that it alone has, whole, with nothing said to lack.
 """
 import http.client
 import json
@@ -21,8 +22,10 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 N_WRITERS = 6
+N_SEARCHES = 50  # of each writer's items after each kill
 
 
 class Server:
@@ -57,6 +60,11 @@ class Server:
         return answer.status, json.loads(answer.read())
 
 
+def unique_word():
+    """Letters alone, so that no analysis takes it apart or takes two for one."""
+    return "zq" + "".join(random.choices("bcdfghjklmnpqrtvwxz", k=16))
+
+
 class Writer(threading.Thread):
     """Writes until the server dies; `acknowledged` holds what a 2xx promised."""
 
@@ -77,7 +85,7 @@ class Writer(threading.Thread):
             connection.close()
 
     def write(self, connection, n):
-        content = f"{self.prefix} item {n} " + "x" * random.randrange(300)
+        content = f"{self.prefix} item {n} {unique_word()} " + "x" * random.randrange(300)
         self.sent.add(content)
         if n % 3 == 0:
             status, answer = self.server.call(connection, "POST", "/memory/add",
@@ -122,6 +130,38 @@ def check_through_database(folder, writers):
         assert content in sent, f"a row that nobody sent: {content!r}"
 
 
+def list_all(server, connection, user):
+    items, cursor = {}, ""
+    while True:
+        _, page = server.call(connection, "GET", "/memory?" + urllib.parse.urlencode({"user_id": user, "limit": 1000, "cursor": cursor}))
+        items.update((item["id"], item["content"]) for item in page["items"])
+        cursor = page.get("next_cursor") or ""
+        if not cursor:
+            return items
+
+
+def check_search(server):
+    """What is listed is found, each by its own word; what is found is listed."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    n_found = 0
+    for number in range(N_WRITERS):
+        user = f"writer-{number}"
+        listed = list_all(server, connection, user)
+        for item, content in random.sample(sorted(listed.items()), min(N_SEARCHES, len(listed))):
+            word = re.search(r"zq[a-z]{16}", content).group()
+            query = urllib.parse.urlencode({"user_id": user, "query": word, "mode": "keyword"})
+            _, answer = server.call(connection, "GET", "/memory/search?" + query)
+            assert "degraded" not in answer, answer
+            assert [found["id"] for found in answer["results"]] == [item], f"{item} {word}: {answer}"
+            n_found += 1
+        query = urllib.parse.urlencode({"user_id": user, "query": "item", "mode": "keyword", "limit": 1000})
+        _, answer = server.call(connection, "GET", "/memory/search?" + query)
+        found = {result["id"] for result in answer["results"]}
+        assert found <= set(listed) and len(found) == min(1000, len(listed)), f"{user}: {len(found)} found, {len(listed)} listed"
+    connection.close()
+    return n_found
+
+
 def check_through_server(server, writers):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     for writer in writers:
@@ -134,11 +174,12 @@ def check_through_server(server, writers):
 def main():
     program, rounds = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20
     folder = tempfile.mkdtemp(prefix="precis-kill9-")
-    server, writers, n_acknowledged = Server(program, folder), [], 0
+    server, writers, n_acknowledged, n_found = Server(program, folder), [], 0, 0
     try:
         for number in range(rounds):
             server.start()
             check_through_server(server, writers[-N_WRITERS:])
+            n_found += check_search(server)
             batch = [Writer(server, n, number) for n in range(N_WRITERS)]
             for writer in batch:
                 writer.start()
@@ -149,7 +190,7 @@ def main():
             writers += batch
             check_through_database(folder, writers)
             n_acknowledged += sum(len(w.knowledge) + len(w.turns) + len(w.preferences) for w in batch)
-        print(f"kill9_serve: {rounds} kills, {n_acknowledged} acknowledged writes, 0 lost, integrity clean")
+        print(f"kill9_serve: {rounds} kills, {n_acknowledged} acknowledged writes, 0 lost, {n_found} searches right, integrity clean")
         if n_acknowledged < rounds:
             raise SystemExit("kill9_serve: hardly anything was written: the test proves nothing")
     finally:

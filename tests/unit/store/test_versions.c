@@ -4,6 +4,11 @@
  */
 #include "store_fixture.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#define N_SLOTS 65536
+
 static uint64_t version_of(struct store *store, const char *user)
 {
     return store_version(store, STR_LIT("t"), str_of(user));
@@ -125,10 +130,113 @@ static void file_of_another_size_is_made_anew(void **state)
 
     fixture->store = fixture_open(fixture);
     assert_int_equal(store_write(fixture->store, touch_only_fn, NULL, NULL), 0);
-    assert_int_equal(version_of(fixture->store, "u"), 1);
+    assert_true(version_of(fixture->store, "u") > 0);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_size, 65536 * 8);
     assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static uint64_t *map_versions(const struct fixture *fixture)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s.versions", fixture->path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    uint64_t *slots = mmap(NULL, N_SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(slots, MAP_FAILED);
+    (void)close(fd);
+    return slots;
+}
+
+static void assert_version_stands(struct store *store, const char *user)
+{
+    assert_int_equal(version_of(store, user), version_of(store, user));
+}
+
+static void assert_version_is_never_the_same(struct store *store, const char *user)
+{
+    uint64_t first = version_of(store, user), second = version_of(store, user);
+    assert_true(first < second && second < version_of(store, user));
+}
+
+/* As a writer leaves them that was killed between its commit and the second raise. */
+static void make_odd(struct fixture *fixture)
+{
+    uint64_t *slots = map_versions(fixture);
+    for (size_t i = 0; i < N_SLOTS; i++)
+        slots[i] |= 1;
+    (void)munmap(slots, N_SLOTS * sizeof *slots);
+}
+
+static void nothing_is_kept_behind_a_writer_that_was_killed_at_its_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *second;
+    fixture->store = fixture_open(fixture);
+    assert_version_stands(fixture->store, "u");
+    make_odd(fixture);
+    assert_version_is_never_the_same(fixture->store, "u");
+    assert_version_is_never_the_same(fixture->store, "other");
+    assert_int_equal(put(fixture->store, "a"), 0); /* it touches u */
+    assert_version_stands(fixture->store, "u");
+    assert_version_is_never_the_same(fixture->store, "other");
+    second = fixture_open(fixture);
+    assert_version_stands(fixture->store, "other");
+    store_close(second);
+}
+
+static void commit_does_not_stand_before_its_version_has_risen(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->store = fixture_open(fixture);
+    for (int i = 0; i < 20; i++) {
+        char key[16];
+        uint64_t before = version_of(fixture->store, "u");
+        (void)snprintf(key, sizeof key, "key %d", i);
+        assert_int_equal(put(fixture->store, key), 0);
+        uint64_t after = version_of(fixture->store, "u");
+        assert_true(after > before && after % 2 == 0);
+    }
+}
+
+static void flipped_bits_cost_a_rebuild_and_nothing_else(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t *slots;
+    fixture->store = fixture_open(fixture);
+    assert_int_equal(put(fixture->store, "a"), 0);
+    slots = map_versions(fixture);
+    for (int bit = 0; bit < 64; bit++) {
+        uint64_t kept = version_of(fixture->store, "u");
+        for (size_t i = 0; i < N_SLOTS; i++)
+            slots[i] ^= UINT64_C(1) << bit;
+        uint64_t before = version_of(fixture->store, "u");
+        assert_true(before != kept);
+        char key[16];
+        (void)snprintf(key, sizeof key, "key %d", bit);
+        assert_int_equal(put(fixture->store, key), 0);
+        assert_true(version_of(fixture->store, "u") != before && version_of(fixture->store, "u") != kept);
+        assert_version_stands(fixture->store, "u");
+    }
+    (void)munmap(slots, N_SLOTS * sizeof *slots);
+}
+
+static void file_full_of_anything_is_as_good_as_a_new_one(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s.versions", fixture->path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < N_SLOTS * sizeof(uint64_t); i++)
+        (void)fputc((int)(i * 2654435761U >> 24 & 0xff), file);
+    assert_int_equal(fclose(file), 0);
+    fixture->store = fixture_open(fixture);
+    assert_version_stands(fixture->store, "u");
+    uint64_t before = version_of(fixture->store, "u"), other = version_of(fixture->store, "somebody else");
+    assert_int_equal(put(fixture->store, "a"), 0);
+    assert_true(version_of(fixture->store, "u") > before);
+    assert_int_equal(version_of(fixture->store, "somebody else"), other);
 }
 
 int main(void)
@@ -139,6 +247,10 @@ int main(void)
         FIXTURE_TEST(two_handles_in_one_process_share_rows_and_versions),
         FIXTURE_TEST(next_one_checkpoints_when_the_owner_has_gone),
         FIXTURE_TEST(file_of_another_size_is_made_anew),
+        FIXTURE_TEST(nothing_is_kept_behind_a_writer_that_was_killed_at_its_commit),
+        FIXTURE_TEST(commit_does_not_stand_before_its_version_has_risen),
+        FIXTURE_TEST(flipped_bits_cost_a_rebuild_and_nothing_else),
+        FIXTURE_TEST(file_full_of_anything_is_as_good_as_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
