@@ -237,7 +237,8 @@ static const float *likeness_of(struct word_reading *reading, uint32_t term)
     likeness->terms[likeness->n] = term;
     likeness->slots[idx] = (uint32_t)++likeness->n;
     for (size_t i = 0; i < n_terms; i++) {
-        float cosine = word_cosine(keyword->words, &reading->probes[i], keyword->senses[term]);
+        float cosine =
+            keyword->words ? word_cosine(keyword->words, &reading->probes[i], keyword->senses[term]) : 0;
         values[i] = reading->question->keywords.terms[i].term == term ? 1
                     : cosine < MIN_WORD_COSINE                        ? 0
                                                                       : cosine;
@@ -287,7 +288,7 @@ int sheet_read_words(struct sheet *sheet, const struct partition *partition, con
     sheet->nearest = arena_calloc(arena, sheet->n * sheet->n_terms + 1, sizeof(*sheet->nearest));
     bool *is_due = arena_calloc(arena, sheet->n + 1, sizeof(*is_due));
     reading.probes = arena_alloc(arena, sheet->n_terms * sizeof(*reading.probes));
-    if (arena_error(arena) || !partition->keyword.words)
+    if (arena_error(arena))
         return arena_error(arena);
     for (size_t i = 0; i < n; i++)
         for (int j = ORDER_RADIUS - 1; j <= ORDER_RADIUS + 1; j++)
@@ -296,7 +297,7 @@ int sheet_read_words(struct sheet *sheet, const struct partition *partition, con
     int err = likeness_init(&reading, is_due, arena);
     if (err)
         return err;
-    for (size_t i = 0; i < sheet->n_terms; i++)
+    for (size_t i = 0; i < sheet->n_terms && partition->keyword.words; i++)
         word_probe_init(&reading.probes[i], partition->keyword.words, question->keywords.terms[i].sense);
     for (size_t row = 0; row < sheet->n; row++)
         if (is_due[row])
