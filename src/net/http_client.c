@@ -358,7 +358,7 @@ static int drive(const struct http_client *client, const struct handle *handle, 
 int http_client_post(struct http_client *client, const struct http_call *call, struct buf *answer,
                      struct err_info *reterr)
 {
-    struct handle *handle;
+    struct handle *handle = NULL;
     int err = take_handle(client, &handle, reterr);
     if (err)
         return err;
