@@ -14,8 +14,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Read word by word: twice what is wanted, and no fewer. */
-#define MIN_READ_CLOSELY 64
+/* Read word by word: what is wanted and a quarter more, and no fewer. */
+#define MIN_READ_CLOSELY 48
 /* What importance 0 to 1 and age add to the logit: they decide between equals. */
 #define IMPORTANCE_WEIGHT 0.6F
 #define AGE_WEIGHT        0.2F
@@ -80,10 +80,17 @@ static int find_by_vector(struct finding *finding)
 
 /* ---- all together ---- */
 
+/* A candidate while it is sorted: small, as it moves often. */
 struct ranked {
     struct candidate candidate; /* its score is a logit */
     uint32_t row;               /* of the sheet */
-    float parts[SEARCH_N_PARTS];
+};
+
+struct ranking {
+    struct sheet sheet;
+    float weights[N_FEATURES], bias;
+    struct ranked *ranked;
+    float (*parts)[SEARCH_N_PARTS]; /* by row of the sheet */
 };
 
 static int compare_ranked(const void *a, const void *b)
@@ -105,55 +112,54 @@ static float prior_of(const struct doc *doc, int64_t now_us)
            AGE_WEIGHT * age_us / (age_us + HALF_AGE_US);
 }
 
-static struct ranked rank_candidate(const struct finding *finding, const struct sheet *sheet,
-                                    const float weights[static N_FEATURES], uint32_t row)
+static void rank_candidate(const struct finding *finding, struct ranking *ranking, uint32_t row)
 {
-    const struct doc *doc = &finding->partition->docs.items[sheet->docs[row]];
-    struct ranked ranked = {
-        .candidate = {.doc = sheet->docs[row], .created_us = doc->created_us, .row = doc->row}, .row = row};
-    float features[N_FEATURES];
-    relevance_read(sheet, finding->partition, &finding->question, row, features);
+    const struct doc *doc = &finding->partition->docs.items[ranking->sheet.docs[row]];
+    struct ranked *ranked = &ranking->ranked[row];
+    float features[N_FEATURES], *parts = ranking->parts[row];
+    *ranked = (struct ranked){{0, ranking->sheet.docs[row], doc->created_us, doc->row}, row};
+    relevance_read(&ranking->sheet, finding->partition, &finding->question, row, features);
     for (int i = 0; i < N_FEATURES; i++)
-        ranked.parts[relevance_part((enum feature)i)] += weights[i] * features[i];
-    ranked.parts[SEARCH_PART_PRIOR] = prior_of(doc, finding->query->now_us);
+        parts[relevance_part((enum feature)i)] += ranking->weights[i] * features[i];
+    parts[SEARCH_PART_PRIOR] = prior_of(doc, finding->query->now_us);
     for (int i = 0; i < SEARCH_N_PARTS; i++)
-        ranked.candidate.score += ranked.parts[i];
-    return ranked;
+        ranked->candidate.score += parts[i];
 }
 
 /* Reads the first n closely and sorts them anew. Those behind them have nothing from their words and are no
  * hits: n is no less than the limit. */
-static int read_closely(struct finding *finding, struct sheet *sheet, float weight, struct ranked *ranked,
-                        size_t n)
+static int read_closely(struct finding *finding, struct ranking *ranking, size_t n)
 {
     struct arena *scratch = &finding->searcher->scratch;
     uint32_t *rows = arena_alloc(scratch, (n + 1) * sizeof(*rows));
     if (!rows)
         return arena_error(scratch);
     for (size_t i = 0; i < n; i++)
-        rows[i] = ranked[i].row;
-    int err = sheet_read_words(sheet, finding->partition, &finding->question, rows, n, scratch);
+        rows[i] = ranking->ranked[i].row;
+    int err = sheet_read_words(&ranking->sheet, finding->partition, &finding->question, rows, n, scratch);
     if (err)
         return err;
     for (size_t i = 0; i < n; i++) {
-        float part = weight * relevance_read_words(sheet, &finding->question, ranked[i].row);
-        ranked[i].parts[SEARCH_PART_WORDS] += part;
-        ranked[i].candidate.score += part;
+        float part = ranking->weights[FEATURE_WORDS] *
+                     relevance_read_words(&ranking->sheet, &finding->question, rows[i]);
+        ranking->parts[rows[i]][SEARCH_PART_WORDS] += part;
+        ranking->ranked[i].candidate.score += part;
     }
-    sort_ranked(ranked, n);
+    sort_ranked(ranking->ranked, n);
     return 0;
 }
 
-static void write_hits(struct finding *finding, const struct ranked *ranked, size_t n, float bias)
+static void write_hits(struct finding *finding, const struct ranking *ranking, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float logit = ranked[i].candidate.score + bias;
+        const struct ranked *ranked = &ranking->ranked[i];
+        float logit = ranked->candidate.score + ranking->bias;
         double score = 1 / (1 + exp(-(double)logit));
         if (score < finding->query->min_score)
             break;
         struct search_hit *hit = &finding->hits[finding->n++];
-        *hit = (struct search_hit){.row = ranked[i].candidate.row, .score = score};
-        memcpy(hit->parts, ranked[i].parts, sizeof(hit->parts));
+        *hit = (struct search_hit){.row = ranked->candidate.row, .score = score};
+        memcpy(hit->parts, ranking->parts[ranked->row], sizeof(hit->parts));
     }
 }
 
@@ -161,26 +167,26 @@ static int find_by_all(struct finding *finding)
 {
     struct arena *scratch = &finding->searcher->scratch;
     size_t limit = finding->query->limit;
-    struct sheet sheet;
-    float weights[N_FEATURES], bias;
-    int err = sheet_make(&sheet, finding->partition, &finding->filter, &finding->question,
+    struct ranking ranking;
+    int err = sheet_make(&ranking.sheet, finding->partition, &finding->filter, &finding->question,
                          &finding->searcher->scores, limit, scratch);
     if (err)
         return err;
-    size_t n = sheet.n_candidates;
-    struct ranked *ranked = arena_alloc(scratch, (n + 1) * sizeof(*ranked));
-    if (!ranked)
+    size_t n = ranking.sheet.n_candidates;
+    ranking.ranked = arena_alloc(scratch, (n + 1) * sizeof(*ranking.ranked));
+    ranking.parts = arena_calloc(scratch, n + 1, sizeof(*ranking.parts));
+    if (arena_error(scratch))
         return arena_error(scratch);
-    relevance_weigh(finding->partition, weights, &bias);
+    relevance_weigh(finding->partition, ranking.weights, &ranking.bias);
     for (uint32_t row = 0; row < n; row++)
-        ranked[row] = rank_candidate(finding, &sheet, weights, row);
-    sort_ranked(ranked, n);
-    size_t n_close = 2 * limit > MIN_READ_CLOSELY ? 2 * limit : MIN_READ_CLOSELY;
-    err = read_closely(finding, &sheet, weights[FEATURE_WORDS], ranked, n < n_close ? n : n_close);
+        rank_candidate(finding, &ranking, row);
+    sort_ranked(ranking.ranked, n);
+    size_t n_close = limit + limit / 4 > MIN_READ_CLOSELY ? limit + limit / 4 : MIN_READ_CLOSELY;
+    err = read_closely(finding, &ranking, n < n_close ? n : n_close);
     if (!err)
         err = make_hits(finding, n < limit ? n : limit);
     if (!err)
-        write_hits(finding, ranked, n < limit ? n : limit, bias);
+        write_hits(finding, &ranking, n < limit ? n : limit);
     return err;
 }
 

@@ -10,12 +10,15 @@
 
 #include <stdlib.h>
 
-/* More than these find nothing more on conversations of several hundred turns. */
-#define FROM_KEYWORDS 192
-#define FROM_VECTORS  96
+/* At least so many, and for each hit that is wanted. More of either find nothing more, on conversations of
+ * several hundred turns and on chats of several hundred messages. */
+#define MIN_FROM_KEYWORDS     64
+#define FROM_KEYWORDS_PER_HIT 2
+#define MIN_FROM_VECTORS      32
+#define FROM_VECTORS_PER_HIT  1
 /* Of the first so many of either, the neighbours within so many places: an answer often has no word of the
  * question, but stands behind it. */
-#define N_SPREAD      64
+#define N_SPREAD      32
 #define SPREAD_RADIUS 2
 /* A vector that is no nearer is no reason to look at an item. */
 #define MIN_COSINE 0.2F
@@ -72,17 +75,23 @@ static void put_neighbours(struct making *making, uint32_t doc)
 
 /* ---- candidates ---- */
 
+static size_t at_least(size_t n, size_t least)
+{
+    return n > least ? n : least;
+}
+
 static int put_candidates(struct making *making, const struct question *question, const struct scores *scores,
                           size_t n_wanted)
 {
     const struct partition *partition = making->partition;
-    struct best best = {.max = n_wanted > FROM_KEYWORDS ? n_wanted : FROM_KEYWORDS};
+    struct best best = {.max = at_least(n_wanted * FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS)};
     struct vector_hit *hits = NULL;
     size_t n_hits = 0;
     int err = best_collect(&best, &partition->docs, making->filter, scores, 0, making->arena);
     if (!err && question->vector.row)
         err = vector_search(&partition->vector, &partition->docs, making->filter, &question->vector,
-                            n_wanted > FROM_VECTORS ? n_wanted : FROM_VECTORS, making->arena, &hits, &n_hits);
+                            at_least(n_wanted * FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS), making->arena, &hits,
+                            &n_hits);
     if (err)
         return err;
     while (n_hits && hits[n_hits - 1].cosine < MIN_COSINE)

@@ -169,7 +169,8 @@ static void every_key_reaches_the_plan(void **state)
     assert_int_equal(notes->limit, 3);
     assert_non_null(notes->item);
     assert_non_null(notes->empty);
-    assert_true(notes->is_stable && notes->is_deduplicated && notes->shorten == SHORTEN_ALL && notes->step.is_required);
+    assert_true(notes->is_stable && notes->is_deduplicated && notes->shorten == SHORTEN_ALL &&
+                notes->step.is_required);
     assert_non_null(notes->group);
     assert_int_equal(notes->choice, CHOOSE_GAIN);
     assert_int_equal(notes->order, ORDER_TIME);

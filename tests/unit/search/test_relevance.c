@@ -341,7 +341,7 @@ static void candidates_are_no_more_than_there_is_room_for(void **state)
         put(reading, "chat", i * 7, text);
     read(reading, text, "");
     assert_int_equal(reading->sheet.n_terms, SHEET_MAX_TERMS);
-    assert_in_range(reading->sheet.n_candidates, 192, SHEET_MAX_CANDIDATES);
+    assert_in_range(reading->sheet.n_candidates, 64, SHEET_MAX_CANDIDATES);
     float features[N_FEATURES];
     for (size_t i = 0; i < reading->sheet.n_candidates; i++) {
         relevance_read(&reading->sheet, reading->partition, &reading->question, i, features);
