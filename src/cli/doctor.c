@@ -11,7 +11,8 @@
 #include <sys/statvfs.h>
 
 #define MAX_OUTPUT_BYTES  (1024 * 1024)
-#define CHECK_DEADLINE_US (5 * US_PER_SEC) /* a connection that needs longer to answer is ill */
+#define CHECK_DEADLINE_US (5 * US_PER_SEC)  /* a connection that needs longer to answer is ill */
+#define INDEX_DEADLINE_US (20 * US_PER_SEC) /* some hundred thousand items */
 #define LITTLE_DISK_BYTES (INT64_C(256) << 20)
 #define MIB               (1024.0 * 1024.0)
 
@@ -76,6 +77,22 @@ static void check_sqlite(struct doctor *doctor, const struct store_info *info)
     say(doctor, VERDICT_NOTE, "sqlite", sentence);
 }
 
+static void check_index(struct doctor *doctor)
+{
+    struct memory_check check;
+    struct err_info err;
+    char sentence[256];
+    if (memory_check(doctor->app.memory, clock_mono_us(&clock_system) + INDEX_DEADLINE_US, &check, &err) <
+        0) {
+        say_error(doctor, "index", &err);
+        return;
+    }
+    (void)snprintf(sentence, sizeof sentence,
+                   "built for %zu users, it holds the %zu items that the store has%s", check.n_users,
+                   check.n_rows, check.is_cut_short ? "; others were not looked at, to come to an end" : "");
+    say(doctor, check.is_cut_short ? VERDICT_NOTE : VERDICT_OK, "index", sentence);
+}
+
 static void check_store(struct doctor *doctor)
 {
     struct store_info info;
@@ -96,6 +113,7 @@ static void check_store(struct doctor *doctor)
     else
         say(doctor, VERDICT_OK, "integrity",
             "every page and every foreign key of the store is as it should be");
+    check_index(doctor);
 }
 
 static void check_disk(struct doctor *doctor)

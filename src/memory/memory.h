@@ -49,6 +49,16 @@ void memory_describe_rerank(struct memory *memory, struct rerank_stats *ret_stat
 /* As store_version: rises with every write of this scope's. */
 uint64_t memory_version(const struct memory *memory, const struct scope *scope);
 
+/* Compares the index with the store, user by user, and the store's change number with its rows': 0, or
+ * ERR_CORRUPT with the first finding. Ends early, and well, at deadline_us of the monotonic clock. Only with
+ * a max_index_wait_us of INT64_MAX is each index whole before it is compared. */
+struct memory_check {
+    size_t n_users, n_rows; /* that were looked at */
+    bool is_cut_short;
+};
+int memory_check(struct memory *memory, int64_t deadline_us, struct memory_check *ret_check,
+                 struct err_info *reterr);
+
 /* ---- knowledge ---- */
 
 struct knowledge {

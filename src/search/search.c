@@ -259,7 +259,8 @@ static int run(struct search *search, struct partition *partition, struct search
                           .clock = search->clock,
                           .min_rows = SEARCH_INLINE_ROWS,
                           .max_us = search->max_inline_us,
-                          .max_counted = MAX_COUNTED_INLINE};
+                          .max_counted =
+                              search->max_inline_us == INT64_MAX ? UINT32_MAX : MAX_COUNTED_INLINE};
     int refreshed = refresh(search, partition, &slice, reterr);
     if (refreshed < 0)
         err_prefix(reterr, "the index is not up to date: ");

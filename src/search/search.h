@@ -73,8 +73,9 @@ struct search_options {
     size_t max_bytes; /* over it the least recently searched partitions are dropped; 0 means 512 MiB */
     const char *language;
     struct search_feed feed;
-    /* How long a search may take in changes itself; 0 means 50 ms. It goes on where at most
-     * SEARCH_INLINE_ROWS rows are new, however long that takes, so that what was written is found at once. */
+    /* How long a search may take in changes itself; 0 means 50 ms, INT64_MAX as long as it needs. It goes on
+     * where at most SEARCH_INLINE_ROWS rows are new, however long that takes, so that what was written is
+     * found at once. */
     int64_t max_inline_us;
     const struct clock *clock;       /* NULL: the machine's. Borrowed */
     const struct embedder *words;    /* the built-in one: how near words are to each other. Borrowed */

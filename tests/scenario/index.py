@@ -148,4 +148,42 @@ def case_versions_with_flipped_bits_do_no_harm(world):
         assert len(contents(search(server, "ann", "walrus", limit=50, mode="keyword"))) == 10
 
 
+def doctors_index(world, expect):
+    out, _ = world.run("doctor", "--json", "--data", "d", expect=expect)
+    return [(line["verdict"], line["message"]) for line in json.loads(out) if line["subject"] == "index"]
+
+
+def case_doctor_compares_index_and_store(world):
+    world.run("init", "--data", "d")
+    put_behind_the_back(world, "ann", [large_text(n) for n in range(3000)])
+    for n in range(300):
+        put_behind_the_back(world, f"user{n}", ["one item"])
+    assert doctors_index(world, 0) == [("ok", "built for 301 users, it holds the 3300 items that the store has")]
+    with database(world) as db, db:
+        db.execute("UPDATE knowledge SET tags = 'no list' WHERE user_id = 'user7'")
+    verdict, message = doctors_index(world, 1)[0]
+    assert verdict == "problem" and "user 'user7'" in message and "tags" in message, message
+    with database(world) as db, db:
+        db.execute("UPDATE knowledge SET tags = '[]' WHERE user_id = 'user7'")
+        db.execute("UPDATE change_counter SET value = 5")
+    verdict, message = doctors_index(world, 1)[0]
+    assert verdict == "problem" and "changes are counted up to 5 and a row has 301" in message, message
+
+
+def case_store_of_the_first_schema_is_brought_up_to_date(world):
+    world.run("init", "--data", "d")
+    put_behind_the_back(world, "ann", ["the walrus sleeps"])
+    with database(world) as db, db:
+        db.execute("DROP INDEX knowledge_by_time")
+        db.execute("CREATE INDEX knowledge_by_time ON knowledge (tenant, user_id, created_at, row)")
+        db.execute("DELETE FROM precis_schema WHERE version > 1")
+    with serving(world) as server:
+        assert contents(search(server, "ann", "walrus")) == ["the walrus sleeps"]
+        assert contents({"results": json.loads(server.ask("GET", "/memory?user_id=ann"))["items"]}) == ["the walrus sleeps"]
+    with database(world) as db:
+        plan = db.execute("EXPLAIN QUERY PLAN SELECT count(*) FROM knowledge WHERE tenant = 'default' AND user_id = 'ann' "
+                          "AND is_deleted = 0").fetchall()
+        assert "COVERING INDEX knowledge_by_time" in plan[0][3], plan
+
+
 cases.main(sys.modules[__name__])
