@@ -111,7 +111,7 @@ static int add_partition(struct search *search, struct buf *key, struct partitio
     return 0;
 }
 
-/* Under the lock. With make_new also one that is not there, if it may. */
+/* Under the lock; first in the list behind it. 1: there is none, and none may be added. */
 static int find_partition(struct search *search, struct buf *key, bool may_add,
                           struct partition **ret_partition, struct err_info *reterr)
 {
