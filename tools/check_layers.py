@@ -19,7 +19,7 @@ PUBLIC_HEADERS_ONLY = {"cli": {"serve/serve.h"}}
 # Third-party headers and where they may be included: how the path must begin.
 LIBRARIES = {
     "yaml.h": ["core/yaml.c"],
-    "curl/curl.h": ["net/http_client.c"],
+    "curl/curl.h": ["net/http_curl_priv.h"],
     "sqlite3.h": ["store/", "source/"],
     "microhttpd.h": ["serve/"],
     "utf8proc.h": ["text/"],

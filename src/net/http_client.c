@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one file that includes libcurl. A call takes an idle handle or makes one, drives it until it is done,
+ * HTTP by libcurl. A call takes an idle handle or makes one, drives it until it is done,
  * late or cancelled, and gives it back with its connection open. A handle is a multi with one easy in it:
  * unlike curl_easy_perform it lets us look at the job and the clock as often as we like.
  */
 #include "net/http_client.h"
 
 #include "core/mem.h"
+#include "net/http_curl_priv.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -16,6 +16,7 @@
 #define LOOK_EVERY_MS 20 /* how late a cancelled job may be noticed */
 
 struct handle {
+    const struct http_curl *curl;
     CURLM *multi;
     CURL *easy;
     struct handle *next;
@@ -25,6 +26,7 @@ struct handle {
 };
 
 struct http_client {
+    struct http_curl curl;
     char *url, *place;
     struct curl_slist *headers;
     size_t max_answer_bytes, max_calls;
@@ -46,21 +48,22 @@ static int invalid_url(struct err_info *reterr, const char *why)
 }
 
 /* "host:port" of a URL that can be used. */
-static int read_place(CURLU *parts, const char *url, char **ret_place, struct err_info *reterr)
+static int read_place(const struct http_curl *curl, CURLU *parts, const char *url, char **ret_place,
+                      struct err_info *reterr)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
     struct buf place;
     int err = 0;
     buf_init(&place, 512);
-    CURLUcode bad = curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+    CURLUcode bad = curl->url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER);
     if (bad == CURLUE_USER_NOT_ALLOWED)
         err = invalid_url(reterr, "must not hold a name or password");
     else if (bad == CURLUE_OUT_OF_MEMORY)
         err = out_of_memory(reterr);
-    else if (bad || curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
+    else if (bad || curl->url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
              (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) ||
-             curl_url_get(parts, CURLUPART_HOST, &host, 0) ||
-             curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+             curl->url_get(parts, CURLUPART_HOST, &host, 0) ||
+             curl->url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
         err = invalid_url(reterr, "must be like http://host:port/path or https://host/path");
     if (err)
         goto done;
@@ -71,15 +74,15 @@ static int read_place(CURLU *parts, const char *url, char **ret_place, struct er
         err = out_of_memory(reterr);
 done:
     buf_done(&place);
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
+    curl->free(scheme);
+    curl->free(host);
+    curl->free(port);
     return err;
 }
 
 static int add_header(struct http_client *client, const char *header, struct err_info *reterr)
 {
-    struct curl_slist *longer = curl_slist_append(client->headers, header);
+    struct curl_slist *longer = client->curl.slist_append(client->headers, header);
     if (!longer)
         return out_of_memory(reterr);
     client->headers = longer;
@@ -113,27 +116,39 @@ static int add_headers(struct http_client *client, const char *key, struct err_i
     return err || !key || !*key ? err : add_key(client, key, reterr);
 }
 
-int http_client_new(const struct http_client_options *options, struct http_client **ret_client,
-                    struct err_info *reterr)
+static int fill(struct http_client *client, const struct http_client_options *options,
+                struct err_info *reterr)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT)) /* counted: may be called again */
-        return err_set(reterr, ERR_INTERNAL, "libcurl cannot be used");
-    struct http_client *client = mem_calloc(1, sizeof(*client));
-    CURLU *parts = curl_url();
-    if (!client) {
-        curl_url_cleanup(parts);
-        curl_global_cleanup();
-        return out_of_memory(reterr);
-    }
-    pthread_mutex_init(&client->lock, NULL);
+    const struct http_curl *curl = &client->curl;
+    CURLU *parts = curl->url();
     client->max_answer_bytes = options->max_answer_bytes;
     client->max_calls = options->max_calls;
     client->url = mem_strdup(options->url);
-    int err = client->url && parts ? read_place(parts, options->url, &client->place, reterr)
+    int err = client->url && parts ? read_place(curl, parts, options->url, &client->place, reterr)
                                    : out_of_memory(reterr);
     if (!err)
         err = add_headers(client, options->key, reterr);
-    curl_url_cleanup(parts);
+    curl->url_cleanup(parts);
+    return err;
+}
+
+int http_client_new(const struct http_client_options *options, struct http_client **ret_client,
+                    struct err_info *reterr)
+{
+    struct http_curl curl;
+    int err = http_curl_load(&curl, reterr);
+    if (err)
+        return err;
+    struct http_client *client = mem_calloc(1, sizeof(*client));
+    if (!client)
+        return out_of_memory(reterr);
+    if (curl.global_init(CURL_GLOBAL_DEFAULT)) { /* counted: may be called again */
+        mem_free(client);
+        return err_set(reterr, ERR_INTERNAL, "libcurl cannot be used");
+    }
+    client->curl = curl;
+    pthread_mutex_init(&client->lock, NULL);
+    err = fill(client, options, reterr);
     if (err)
         http_client_free(client);
     else
@@ -143,8 +158,9 @@ int http_client_new(const struct http_client_options *options, struct http_clien
 
 static void handle_free(struct handle *handle)
 {
-    curl_easy_cleanup(handle->easy);
-    curl_multi_cleanup(handle->multi);
+    const struct http_curl *curl = handle->curl;
+    curl->easy_cleanup(handle->easy);
+    curl->multi_cleanup(handle->multi);
     mem_free(handle);
 }
 
@@ -152,17 +168,18 @@ struct http_client *http_client_free(struct http_client *client)
 {
     if (!client)
         return NULL;
+    const struct http_curl curl = client->curl;
     while (client->idle) {
         struct handle *handle = client->idle;
         client->idle = handle->next;
         handle_free(handle);
     }
-    curl_slist_free_all(client->headers);
+    curl.slist_free_all(client->headers);
     pthread_mutex_destroy(&client->lock);
     mem_free(client->place);
     mem_free(client->url);
     mem_free(client);
-    curl_global_cleanup();
+    curl.global_cleanup();
     return NULL;
 }
 
@@ -185,8 +202,10 @@ static size_t on_bytes(char *data, size_t size, size_t n, void *arg)
     return buf_error(handle->answer) ? 0 : len;
 }
 
-static bool set_up(CURL *easy, const struct http_client *client, struct handle *handle)
+static bool set_up(const struct http_client *client, struct handle *handle)
 {
+    const struct http_curl *curl = handle->curl;
+    CURL *easy = handle->easy;
     const struct {
         CURLoption option;
         long value;
@@ -202,14 +221,14 @@ static bool set_up(CURL *easy, const struct http_client *client, struct handle *
     };
     bool is_good = true;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        is_good = is_good && !curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
-    return is_good && !curl_easy_setopt(easy, CURLOPT_URL, client->url) &&
-           !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl_easy_setopt(easy, CURLOPT_PROXY, "") && /* nor one of the environment */
-           !curl_easy_setopt(easy, CURLOPT_USERAGENT, "precis/" PRECIS_VERSION) &&
-           !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
+        is_good = is_good && !curl->easy_setopt(easy, numbers[i].option, numbers[i].value);
+    return is_good && !curl->easy_setopt(easy, CURLOPT_URL, client->url) &&
+           !curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           !curl->easy_setopt(easy, CURLOPT_PROXY, "") && /* nor one of the environment */
+           !curl->easy_setopt(easy, CURLOPT_USERAGENT, "precis/" PRECIS_VERSION) &&
+           !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) &&
+           !curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) &&
+           !curl->easy_setopt(easy, CURLOPT_WRITEDATA, handle);
 }
 
 static struct handle *handle_new(const struct http_client *client)
@@ -217,9 +236,10 @@ static struct handle *handle_new(const struct http_client *client)
     struct handle *handle = mem_calloc(1, sizeof(*handle));
     if (!handle)
         return NULL;
-    handle->multi = curl_multi_init();
-    handle->easy = curl_easy_init();
-    if (handle->multi && handle->easy && set_up(handle->easy, client, handle))
+    handle->curl = &client->curl;
+    handle->multi = client->curl.multi_init();
+    handle->easy = client->curl.easy_init();
+    if (handle->multi && handle->easy && set_up(client, handle))
         return handle;
     handle_free(handle);
     return NULL;
@@ -279,7 +299,7 @@ static int no_answer(const struct http_client *client, int64_t started_us, struc
 static int could_not_connect(const struct http_client *client, CURL *easy, struct err_info *reterr)
 {
     long os_error = 0;
-    (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error); /* 0 then */
+    (void)client->curl.easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error); /* 0 then */
     if (os_error == ECONNREFUSED)
         return err_set(reterr, ERR_UNAVAILABLE, "connection refused by %s", client->place);
     return err_set(reterr, ERR_UNAVAILABLE, "no connection to %s%s%s", client->place, os_error ? ": " : "",
@@ -303,7 +323,7 @@ static int explain(const struct http_client *client, const struct handle *handle
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
         return err_set(reterr, ERR_UNAVAILABLE, "no secure connection to %s: %s", client->place,
-                       curl_easy_strerror(result));
+                       client->curl.easy_strerror(result));
     case CURLE_WRITE_ERROR:
         if (!handle->is_too_large)
             return err_set(reterr, buf_error(handle->answer), "no memory for the answer of %s",
@@ -313,7 +333,7 @@ static int explain(const struct http_client *client, const struct handle *handle
     case CURLE_OUT_OF_MEMORY:
         return out_of_memory(reterr);
     default:
-        return err_set(reterr, ERR_REMOTE, "%s: %s", client->place, curl_easy_strerror(result));
+        return err_set(reterr, ERR_REMOTE, "%s: %s", client->place, client->curl.easy_strerror(result));
     }
 }
 
@@ -321,12 +341,12 @@ static int judge(const struct http_client *client, const struct handle *handle, 
 {
     int n_left;
     long status = 0;
-    const CURLMsg *message = curl_multi_info_read(handle->multi, &n_left);
+    const CURLMsg *message = client->curl.multi_info_read(handle->multi, &n_left);
     if (!message || message->msg != CURLMSG_DONE)
         return err_set(reterr, ERR_INTERNAL, "%s: the call ended without a result", client->place);
     if (message->data.result)
         return explain(client, handle, message->data.result, reterr);
-    (void)curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status); /* 0 then */
+    (void)client->curl.easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status); /* 0 then */
     if (status < 200 || status > 299)
         return err_set(reterr, ERR_REMOTE, "%s answered with status %ld", client->place, status);
     return 0;
@@ -338,9 +358,9 @@ static int drive(const struct http_client *client, const struct handle *handle, 
     int64_t started_us = clock_mono_us(&clock_system);
     int n_running = 1;
     while (true) {
-        CURLMcode bad = curl_multi_perform(handle->multi, &n_running);
+        CURLMcode bad = client->curl.multi_perform(handle->multi, &n_running);
         if (bad)
-            return err_set(reterr, ERR_INTERNAL, "%s: %s", client->place, curl_multi_strerror(bad));
+            return err_set(reterr, ERR_INTERNAL, "%s: %s", client->place, client->curl.multi_strerror(bad));
         if (n_running == 0)
             return judge(client, handle, reterr);
         int64_t left_us = call->deadline_us - clock_mono_us(&clock_system);
@@ -349,15 +369,16 @@ static int drive(const struct http_client *client, const struct handle *handle, 
         if (call->job && net_job_is_cancelled(call->job))
             return err_set(reterr, ERR_CANCELLED, "nobody waits for %s any more", client->place);
         int64_t wait_ms = (left_us + US_PER_MS - 1) / US_PER_MS;
-        (void)curl_multi_poll(handle->multi, NULL, 0,
-                              (int)(wait_ms < LOOK_EVERY_MS ? wait_ms : LOOK_EVERY_MS),
-                              NULL); /* what it could say, perform says */
+        (void)client->curl.multi_poll(handle->multi, NULL, 0,
+                                      (int)(wait_ms < LOOK_EVERY_MS ? wait_ms : LOOK_EVERY_MS),
+                                      NULL); /* what it could say, perform says */
     }
 }
 
 int http_client_post(struct http_client *client, const struct http_call *call, struct buf *answer,
                      struct err_info *reterr)
 {
+    const struct http_curl *curl = &client->curl;
     struct handle *handle = NULL;
     int err = take_handle(client, &handle, reterr);
     if (err)
@@ -366,14 +387,14 @@ int http_client_post(struct http_client *client, const struct http_call *call, s
     handle->n_received = 0;
     handle->max_received = client->max_answer_bytes;
     handle->is_too_large = false;
-    if (curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDS, call->body.ptr) ||
-        curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) ||
-        curl_multi_add_handle(handle->multi, handle->easy)) {
+    if (curl->easy_setopt(handle->easy, CURLOPT_POSTFIELDS, call->body.ptr) ||
+        curl->easy_setopt(handle->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) ||
+        curl->multi_add_handle(handle->multi, handle->easy)) {
         err = out_of_memory(reterr);
     } else {
         err = drive(client, handle, call, reterr);
         /* Also what ends a call that is late: its connection is closed, others' are not touched. */
-        (void)curl_multi_remove_handle(handle->multi, handle->easy);
+        (void)curl->multi_remove_handle(handle->multi, handle->easy);
     }
     give_handle(client, handle);
     return err;
