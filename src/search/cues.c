@@ -14,22 +14,34 @@
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Short tables: most words differ in length from all but a few. */
-static const char *const time_words[] = {
-    "ago",       "april",     "august",   "avril",    "ayer",    "day",        "december",  "demain",
-    "dezember",  "diciembre", "dimanche", "dienstag", "domingo", "donnerstag", "enero",     "february",
-    "freitag",   "friday",    "gestern",  "heute",    "hier",    "hoy",        "january",   "januar",
-    "jeudi",     "jueves",    "july",     "june",     "last",    "lundi",      "lunes",     "mai",
-    "march",     "may",       "mayo",     "mittwoch", "monat",   "monday",     "montag",    "month",
-    "morgen",    "next",      "november", "october",  "oktober", "recently",   "samstag",   "saturday",
-    "september", "sonntag",   "sunday",   "thursday", "today",   "tomorrow",   "tonight",   "tuesday",
-    "wednesday", "week",      "weekend",  "woche",    "wczoraj", "year",       "yesterday",
+#define WORD(literal)                                                                                        \
+    {                                                                                                        \
+        literal, sizeof(literal) - 1                                                                         \
+    }
+static const struct str time_words[] = {
+    WORD("ago"),      WORD("april"),     WORD("august"),    WORD("avril"),      WORD("ayer"),
+    WORD("day"),      WORD("december"),  WORD("demain"),    WORD("dezember"),   WORD("diciembre"),
+    WORD("dimanche"), WORD("dienstag"),  WORD("domingo"),   WORD("donnerstag"), WORD("enero"),
+    WORD("february"), WORD("freitag"),   WORD("friday"),    WORD("gestern"),    WORD("heute"),
+    WORD("hier"),     WORD("hoy"),       WORD("january"),   WORD("januar"),     WORD("jeudi"),
+    WORD("jueves"),   WORD("july"),      WORD("june"),      WORD("last"),       WORD("lundi"),
+    WORD("lunes"),    WORD("mai"),       WORD("march"),     WORD("may"),        WORD("mayo"),
+    WORD("mittwoch"), WORD("monat"),     WORD("monday"),    WORD("montag"),     WORD("month"),
+    WORD("morgen"),   WORD("next"),      WORD("november"),  WORD("october"),    WORD("oktober"),
+    WORD("recently"), WORD("samstag"),   WORD("saturday"),  WORD("september"),  WORD("sonntag"),
+    WORD("sunday"),   WORD("thursday"),  WORD("today"),     WORD("tomorrow"),   WORD("tonight"),
+    WORD("tuesday"),  WORD("wednesday"), WORD("week"),      WORD("weekend"),    WORD("woche"),
+    WORD("wczoraj"),  WORD("year"),      WORD("yesterday"),
 };
-static const char *const number_words[] = {
-    "couple", "drei", "eight", "ein", "eins", "few",   "five",  "four", "fünf", "nine",
-    "once",   "one",  "seven", "six", "ten",  "three", "twice", "two",  "vier", "zwei",
+static const struct str number_words[] = {
+    WORD("couple"), WORD("drei"),  WORD("eight"), WORD("ein"),  WORD("eins"), WORD("few"),   WORD("five"),
+    WORD("four"),   WORD("fünf"),  WORD("nine"),  WORD("once"), WORD("one"),  WORD("seven"), WORD("six"),
+    WORD("ten"),    WORD("three"), WORD("twice"), WORD("two"),  WORD("vier"), WORD("zwei"),
 };
-static const char *const first_person[] = {"i",  "ich", "je",  "m",  "me",  "mein", "meine",
-                                           "mi", "mis", "mon", "my", "our", "us",   "we"};
+static const struct str first_person[] = {
+    WORD("i"),  WORD("ich"), WORD("je"),  WORD("m"),  WORD("me"),  WORD("mein"), WORD("meine"),
+    WORD("mi"), WORD("mis"), WORD("mon"), WORD("my"), WORD("our"), WORD("us"),   WORD("we"),
+};
 
 static bool is_upper(char c)
 {
@@ -74,10 +86,10 @@ static bool is_in_word(struct str text, size_t pos)
 }
 
 /* The word and those of the tables as lower case. */
-static bool is_among(struct str word, const char *const *table, size_t n)
+static bool is_among(struct str word, const struct str *table, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (str_eq_nocase(word, str_of(table[i])))
+        if (word.len == table[i].len && str_eq_nocase(word, table[i]))
             return true;
     return false;
 }
