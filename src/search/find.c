@@ -14,8 +14,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Read word by word: what is wanted and a quarter more, and no fewer. */
-#define MIN_READ_CLOSELY 48
+/* Read word by word: twice what is wanted, no fewer than the least, of many wanted no more than the most. */
+#define MIN_READ_CLOSELY 64
+#define MAX_READ_CLOSELY 160
 /* What importance 0 to 1 and age add to the logit: they decide between equals. */
 #define IMPORTANCE_WEIGHT 0.6F
 #define AGE_WEIGHT        0.2F
@@ -181,7 +182,11 @@ static int find_by_all(struct finding *finding)
     for (uint32_t row = 0; row < n; row++)
         rank_candidate(finding, &ranking, row);
     sort_ranked(ranking.ranked, n);
-    size_t n_close = limit + limit / 4 > MIN_READ_CLOSELY ? limit + limit / 4 : MIN_READ_CLOSELY;
+    size_t n_close = 2 * limit < MIN_READ_CLOSELY   ? MIN_READ_CLOSELY
+                     : 2 * limit > MAX_READ_CLOSELY ? MAX_READ_CLOSELY
+                                                    : 2 * limit;
+    if (n_close < limit)
+        n_close = limit;
     err = read_closely(finding, &ranking, n < n_close ? n : n_close);
     if (!err)
         err = make_hits(finding, n < limit ? n : limit);

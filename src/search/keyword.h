@@ -22,7 +22,7 @@
 /* Mean terms of a document up to which the one holds alone, and from which the other; between them, by the
  * logarithm.
  */
-#define KEYWORD_TERMS_OF_TURNS    15.0F
+#define KEYWORD_TERMS_OF_TURNS    20.0F
 #define KEYWORD_TERMS_OF_MESSAGES 90.0F
 
 /* 0 where documents are turns, 1 where they are messages. */

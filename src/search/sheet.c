@@ -10,12 +10,14 @@
 
 #include <stdlib.h>
 
-/* At least so many, and for each hit that is wanted. More of either find nothing more, on conversations of
- * several hundred turns and on chats of several hundred messages. */
+/* So many for each hit that is wanted, no fewer than the least, and of many wanted no more than the most: on
+ * conversations of several hundred turns and chats of several hundred messages more find nothing more. */
+#define FROM_KEYWORDS_PER_HIT 4
 #define MIN_FROM_KEYWORDS     64
-#define FROM_KEYWORDS_PER_HIT 2
+#define MAX_FROM_KEYWORDS     256
+#define FROM_VECTORS_PER_HIT  2
 #define MIN_FROM_VECTORS      32
-#define FROM_VECTORS_PER_HIT  1
+#define MAX_FROM_VECTORS      128
 /* Of the first so many of either, the neighbours within so many places: an answer often has no word of the
  * question, but stands behind it. */
 #define N_SPREAD      32
@@ -75,23 +77,26 @@ static void put_neighbours(struct making *making, uint32_t doc)
 
 /* ---- candidates ---- */
 
-static size_t at_least(size_t n, size_t least)
+/* n_wanted times per_hit within the bounds, and n_wanted in any case. */
+static size_t scaled(size_t n_wanted, size_t per_hit, size_t least, size_t most)
 {
-    return n > least ? n : least;
+    size_t n = n_wanted * per_hit;
+    n = n < least ? least : n > most ? most : n;
+    return n > n_wanted ? n : n_wanted;
 }
 
 static int put_candidates(struct making *making, const struct question *question, const struct scores *scores,
                           size_t n_wanted)
 {
     const struct partition *partition = making->partition;
-    struct best best = {.max = at_least(n_wanted * FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS)};
+    struct best best = {.max = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS)};
     struct vector_hit *hits = NULL;
     size_t n_hits = 0;
     int err = best_collect(&best, &partition->docs, making->filter, scores, 0, making->arena);
     if (!err && question->vector.row)
         err = vector_search(&partition->vector, &partition->docs, making->filter, &question->vector,
-                            at_least(n_wanted * FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS), making->arena, &hits,
-                            &n_hits);
+                            scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS),
+                            making->arena, &hits, &n_hits);
     if (err)
         return err;
     while (n_hits && hits[n_hits - 1].cosine < MIN_COSINE)

@@ -267,8 +267,8 @@ static inline void score_slowly(const struct rows *rows, const char *user, const
         n_docs++;
         n_terms += (double)docs[i].n;
     }
-    /* 0.4 up to 15 terms in the mean, 1 from 90 on. */
-    double b = 0.4 + 0.6 * fmin(fmax(log(n_terms / n_docs / 15) / log(6), 0), 1);
+    /* 0.4 up to 20 terms in the mean, 1 from 90 on. */
+    double b = 0.4 + 0.6 * fmin(fmax(log(n_terms / n_docs / 20) / log(4.5), 0), 1);
     for (size_t k = 0; k < asked.n; k++) {
         double df = 0;
         for (size_t i = 0; i < rows->n; i++)

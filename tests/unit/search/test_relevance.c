@@ -108,7 +108,7 @@ static void put_of_length(struct reading *reading, size_t n_terms)
 
 static void weights_go_over_from_turns_to_messages(void **state)
 {
-    static const size_t lengths[] = {1, 15, 40, 90, 150};
+    static const size_t lengths[] = {1, 20, 40, 90, 150};
     float weights[5][N_FEATURES], biases[5];
     (void)state;
     for (size_t i = 0; i < 5; i++) {
@@ -119,7 +119,7 @@ static void weights_go_over_from_turns_to_messages(void **state)
         relevance_weigh(reading->partition, weights[i], &biases[i]);
         teardown(&own);
     }
-    float share = logf(40.0F / 15) / logf(90.0F / 15);
+    float share = logf(40.0F / 20) / logf(90.0F / 20);
     assert_true(biases[0] == biases[1] && biases[3] == biases[4] && biases[1] != biases[3]);
     assert_true(fabsf(biases[2] - (biases[1] + share * (biases[3] - biases[1]))) < 1e-4F);
     for (int f = 0; f < N_FEATURES; f++) {
