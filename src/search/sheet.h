@@ -11,7 +11,7 @@
 #include "search/question.h"
 
 #define SHEET_MAX_CANDIDATES 1024
-#define SHEET_MAX_TERMS      24 /* of the question: its rarest */
+#define SHEET_MAX_TERMS      16 /* of the question: its rarest. More find nothing more */
 #define SHEET_NONE           UINT32_MAX
 
 struct sheet {
