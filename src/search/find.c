@@ -16,7 +16,7 @@
 
 /* Read word by word: twice what is wanted, no fewer than the least, of many wanted no more than the most. */
 #define MIN_READ_CLOSELY 64
-#define MAX_READ_CLOSELY 160
+#define MAX_READ_CLOSELY 112
 /* What importance 0 to 1 and age add to the logit: they decide between equals. */
 #define IMPORTANCE_WEIGHT 0.6F
 #define AGE_WEIGHT        0.2F

@@ -14,10 +14,10 @@
  * conversations of several hundred turns and chats of several hundred messages more find nothing more. */
 #define FROM_KEYWORDS_PER_HIT 4
 #define MIN_FROM_KEYWORDS     64
-#define MAX_FROM_KEYWORDS     256
+#define MAX_FROM_KEYWORDS     192
 #define FROM_VECTORS_PER_HIT  2
 #define MIN_FROM_VECTORS      32
-#define MAX_FROM_VECTORS      128
+#define MAX_FROM_VECTORS      64
 /* Of the first so many of either, the neighbours within so many places: an answer often has no word of the
  * question, but stands behind it. */
 #define N_SPREAD      32
