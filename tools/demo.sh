@@ -19,7 +19,7 @@ cat >&2 <<END
 
 Try next:
   $precis build --data $data --recipe assistant --param user_id=demo --query "What is on today?" --max-tokens 300 --explain
-  $precis memory search --data $data --user demo coffee
+  $precis memory search --data $data --user demo "who is the dentist?"
   $precis recipe show assistant --data $data
   $precis serve --data $data
 and, while it serves:
