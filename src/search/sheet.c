@@ -250,12 +250,14 @@ static const float *likeness_of(struct word_reading *reading, uint32_t term)
     float *values = likeness->values + likeness->n * n_terms;
     likeness->terms[likeness->n] = term;
     likeness->slots[idx] = (uint32_t)++likeness->n;
+    memset(values, 0, n_terms * sizeof(*values));
+    if (keyword->words)
+        word_cosines(keyword->words, reading->probes, n_terms, keyword->senses[term], values);
     for (size_t i = 0; i < n_terms; i++) {
-        float cosine =
-            keyword->words ? word_cosine(keyword->words, &reading->probes[i], keyword->senses[term]) : 0;
-        values[i] = reading->question->keywords.terms[i].term == term ? 1
-                    : cosine < MIN_WORD_COSINE                        ? 0
-                                                                      : cosine;
+        if (reading->question->keywords.terms[i].term == term)
+            values[i] = 1;
+        else if (values[i] < MIN_WORD_COSINE)
+            values[i] = 0;
     }
     return values;
 }

@@ -7,51 +7,84 @@
 
 #include "text/embed_priv.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define NO_PIECE UINT16_MAX
 #define PROBE_ONE                                                                                            \
     16000 /* 1.0 in a probe: a product over WORD_MAX_DIMS with rows of eight bits fits 31 bits */
 
-static int32_t dot_portable(const int16_t *probe, const int8_t *row, size_t n_dims)
+static void dots_portable(const struct word_probe *probes, size_t n, const int8_t *row, size_t n_dims,
+                          int32_t *ret_dots)
 {
-    int32_t sum = 0;
-    for (size_t d = 0; d < n_dims; d++)
-        sum += probe[d] * row[d];
-    return sum;
+    for (size_t i = 0; i < n; i++) {
+        int32_t sum = 0;
+        for (size_t d = 0; d < n_dims; d++)
+            sum += probes[i].row[d] * row[d];
+        ret_dots[i] = sum;
+    }
 }
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-__attribute__((target("avx512f,avx512bw"))) static int32_t dot_avx512(const int16_t *probe, const int8_t *row,
-                                                                      size_t n_dims)
+/* Probes at once: a part of the row is widened for all of them. Where there are fewer the last stands in. */
+#define AT_ONCE 4
+
+static void take_probes(const struct word_probe *probes, size_t i, size_t n, const int16_t *ret_rows[AT_ONCE])
 {
-    __m512i sum = _mm512_setzero_si512();
-    for (size_t d = 0; d < n_dims; d += 32) {
-        __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(row + d)));
-        sum = _mm512_add_epi32(sum, _mm512_madd_epi16(wide, _mm512_loadu_si512(probe + d)));
-    }
-    return _mm512_reduce_add_epi32(sum);
+    for (size_t k = 0; k < AT_ONCE; k++)
+        ret_rows[k] = probes[i + k < n ? i + k : n - 1].row;
 }
 
-__attribute__((target("avx2"))) static int32_t dot_avx2(const int16_t *probe, const int8_t *row,
-                                                        size_t n_dims)
+__attribute__((target("avx512f,avx512bw"))) static void
+dots_avx512(const struct word_probe *probes, size_t n, const int8_t *row, size_t n_dims, int32_t *ret_dots)
 {
-    __m256i sum = _mm256_setzero_si256();
-    for (size_t d = 0; d < n_dims; d += 16) {
-        __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row + d)));
-        __m256i part = _mm256_loadu_si256((const __m256i *)(const void *)(probe + d));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(wide, part));
+    const int16_t *rows[AT_ONCE];
+    for (size_t i = 0; i < n; i += AT_ONCE) {
+        __m512i sums[AT_ONCE] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                                 _mm512_setzero_si512()};
+        take_probes(probes, i, n, rows);
+        for (size_t d = 0; d < n_dims; d += 32) {
+            __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(row + d)));
+            for (size_t k = 0; k < AT_ONCE; k++)
+                sums[k] = _mm512_add_epi32(sums[k], _mm512_madd_epi16(wide, _mm512_loadu_si512(rows[k] + d)));
+        }
+        for (size_t k = 0; k < AT_ONCE && i + k < n; k++)
+            ret_dots[i + k] = _mm512_reduce_add_epi32(sums[k]);
     }
+}
+
+__attribute__((target("avx2"))) static int32_t add_up(__m256i sum)
+{
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
     return _mm_cvtsi128_si32(half);
 }
 
+__attribute__((target("avx2"))) static void dots_avx2(const struct word_probe *probes, size_t n,
+                                                      const int8_t *row, size_t n_dims, int32_t *ret_dots)
+{
+    const int16_t *rows[AT_ONCE];
+    for (size_t i = 0; i < n; i += AT_ONCE) {
+        __m256i sums[AT_ONCE] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                                 _mm256_setzero_si256()};
+        take_probes(probes, i, n, rows);
+        for (size_t d = 0; d < n_dims; d += 16) {
+            __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row + d)));
+            for (size_t k = 0; k < AT_ONCE; k++) {
+                __m256i part = _mm256_loadu_si256((const __m256i *)(const void *)(rows[k] + d));
+                sums[k] = _mm256_add_epi32(sums[k], _mm256_madd_epi16(wide, part));
+            }
+        }
+        for (size_t k = 0; k < AT_ONCE && i + k < n; k++)
+            ret_dots[i + k] = add_up(sums[k]);
+    }
+}
+
 static const struct word_kernel kernels[] = {
-    {"avx512", dot_avx512}, {"avx2", dot_avx2}, {"portable", dot_portable}, {NULL, NULL}};
+    {"avx512", dots_avx512}, {"avx2", dots_avx2}, {"portable", dots_portable}, {NULL, NULL}};
 
 const struct word_kernel *word_kernels(void)
 {
@@ -60,7 +93,7 @@ const struct word_kernel *word_kernels(void)
     return __builtin_cpu_supports("avx2") ? kernels + 1 : kernels + 2;
 }
 #else
-static const struct word_kernel kernels[] = {{"portable", dot_portable}, {NULL, NULL}};
+static const struct word_kernel kernels[] = {{"portable", dots_portable}, {NULL, NULL}};
 
 const struct word_kernel *word_kernels(void)
 {
@@ -109,17 +142,20 @@ void word_probe_init(struct word_probe *probe, const struct embedder *embedder, 
     probe->is_known = sense.scale > 0;
 }
 
-float word_cosine(const struct embedder *embedder, const struct word_probe *probe, struct word_sense sense)
+void word_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
+                  struct word_sense sense, float *ret_cosines)
 {
     const struct embed_rows *rows = &embedder->quantized;
-    word_dot_fn dot = word_kernels()->dot;
-    double sum = 0;
-    if (!probe->is_known || sense.scale == 0)
-        return 0;
+    word_dots_fn dots = word_kernels()->dots;
+    int64_t sums[WORD_MAX_PROBES] = {0};
+    int32_t products[WORD_MAX_PROBES];
+    assert(n <= WORD_MAX_PROBES);
     for (size_t i = 0; i < WORD_MAX_PIECES && sense.pieces[i] != NO_PIECE; i++) {
         uint32_t piece = sense.pieces[i];
-        sum +=
-            (double)rows->factors[piece] * dot(probe->row, rows->rows + piece * rows->n_dims, rows->n_dims);
+        dots(probes, n, rows->rows + piece * rows->n_dims, rows->n_dims, products);
+        for (size_t k = 0; k < n; k++)
+            sums[k] += (int64_t)rows->factors[piece] * products[k];
     }
-    return (float)(sum * sense.scale / PROBE_ONE);
+    for (size_t k = 0; k < n; k++)
+        ret_cosines[k] = probes[k].is_known ? (float)((double)sums[k] * sense.scale / PROBE_ONE) : 0;
 }

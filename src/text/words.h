@@ -28,7 +28,10 @@ struct word_probe {
     bool is_known;
 };
 void word_probe_init(struct word_probe *probe, const struct embedder *embedder, struct word_sense sense);
-/* -1..1; 0 when either is unknown. The same on every machine. */
-float word_cosine(const struct embedder *embedder, const struct word_probe *probe, struct word_sense sense);
+/* Of n probes, at most WORD_MAX_PROBES, with one word: -1..1; 0 when either is unknown. The same on every
+ * machine. */
+#define WORD_MAX_PROBES 64
+void word_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
+                  struct word_sense sense, float *ret_cosines);
 
 #endif

@@ -7,13 +7,14 @@
 
 #include "text/words.h"
 
-/* The product of a probe and a row of n_dims, a multiple of EMBED_BLOCK_DIMS and at most WORD_MAX_DIMS. All
- * kernels give the same number. */
-typedef int32_t (*word_dot_fn)(const int16_t *probe, const int8_t *row, size_t n_dims);
+/* The products of n probes with one row of n_dims, a multiple of EMBED_BLOCK_DIMS and at most WORD_MAX_DIMS.
+ * All kernels give the same numbers. */
+typedef void (*word_dots_fn)(const struct word_probe *probes, size_t n, const int8_t *row, size_t n_dims,
+                             int32_t *ret_dots);
 
 struct word_kernel {
     const char *name;
-    word_dot_fn dot;
+    word_dots_fn dots;
 };
 
 /* Those that this machine can run, the best first and the portable one last, ended by a NULL name. */
