@@ -4,12 +4,10 @@
  * candidates by both, reads each candidate and what stands around it, and orders them by one estimate of
  * relevance; what costs most, comparing word by word, is done for the best of them only.
  */
+#include "core/clock.h"
 #include "search/best.h"
 #include "search/relevance.h"
 #include "search/search_priv.h"
-#include "text/embed.h"
-
-#include "core/clock.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -186,15 +186,15 @@ static void choose(const struct choosing *choosing, const struct vector_query *q
 
 /* ---- comparing ---- */
 
-struct candidate {
+struct near {
     float dot;
     uint32_t doc;
     int64_t created_us, row;
 };
 
-static int compare_candidates(const void *a, const void *b) /* the better one first */
+static int compare_nears(const void *a, const void *b) /* the better one first */
 {
-    const struct candidate *left = a, *right = b;
+    const struct near *left = a, *right = b;
     if (left->dot != right->dot)
         return left->dot > right->dot ? -1 : 1;
     if (left->created_us != right->created_us)
@@ -220,28 +220,28 @@ static void prefetch_row(const struct vector_index *index, uint32_t doc)
 }
 
 /* The best so far as a heap, the worst of them on top. */
-struct best {
-    struct candidate *items;
+struct nearest {
+    struct near *items;
     size_t n, max;
 };
 
-static void best_put(struct best *best, struct candidate candidate)
+static void nearest_put(struct nearest *best, struct near candidate)
 {
-    struct candidate *items = best->items;
+    struct near *items = best->items;
     if (best->n < best->max) {
         size_t at = best->n++;
-        for (; at && compare_candidates(&candidate, &items[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+        for (; at && compare_nears(&candidate, &items[(at - 1) / 2]) > 0; at = (at - 1) / 2)
             items[at] = items[(at - 1) / 2];
         items[at] = candidate;
         return;
     }
-    if (compare_candidates(&candidate, &items[0]) > 0)
+    if (compare_nears(&candidate, &items[0]) > 0)
         return;
     size_t at = 0;
     for (size_t child; (child = 2 * at + 1) < best->n; at = child) {
-        if (child + 1 < best->n && compare_candidates(&items[child + 1], &items[child]) > 0)
+        if (child + 1 < best->n && compare_nears(&items[child + 1], &items[child]) > 0)
             child++;
-        if (compare_candidates(&items[child], &candidate) < 0)
+        if (compare_nears(&items[child], &candidate) < 0)
             break;
         items[at] = items[child];
     }
@@ -250,7 +250,7 @@ static void best_put(struct best *best, struct candidate candidate)
 
 /* Compares those chosen whose keys lie in a range. */
 static void compare_some(const struct choosing *choosing, const struct vector_query *query,
-                         const struct chosen *chosen, int lowest, int highest, struct best *best)
+                         const struct chosen *chosen, int lowest, int highest, struct nearest *best)
 {
     uint32_t waiting[AHEAD]; /* rows on their way */
     size_t n = 0, n_done = 0;
@@ -265,7 +265,7 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
             float dot = dot_of(choosing->index, query, doc);
             if (best->n < best->max || dot >= best->items[0].dot) {
                 const struct doc *item = &choosing->docs->items[doc];
-                best_put(best, (struct candidate){dot, doc, item->created_us, item->row});
+                nearest_put(best, (struct near){dot, doc, item->created_us, item->row});
             }
         }
         if (i < chosen->n)
@@ -276,7 +276,7 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
 /* First the most promising; then of the others those whose estimate could be that far wrong that they belong
  * among the best so far. */
 static void compare(const struct choosing *choosing, const struct vector_query *query,
-                    const struct chosen *chosen, struct best *best)
+                    const struct chosen *chosen, struct nearest *best)
 {
     size_t n_first = FIRST_PER_HIT * best->max, n_above;
     if (n_first < chosen->n) {
@@ -290,7 +290,7 @@ static void compare(const struct choosing *choosing, const struct vector_query *
         compare_some(choosing, query, chosen, INT16_MIN, INT16_MAX, best);
     }
     if (best->n > 1)
-        qsort(best->items, best->n, sizeof(*best->items), compare_candidates);
+        qsort(best->items, best->n, sizeof(*best->items), compare_nears);
 }
 
 /* ---- both ---- */
@@ -333,7 +333,7 @@ int vector_search(const struct vector_index *index, const struct docs *docs, con
     } else {
         choose(&choosing, query, &chosen);
     }
-    struct best best = {.max = k < chosen.n ? k : chosen.n};
+    struct nearest best = {.max = k < chosen.n ? k : chosen.n};
     best.items = arena_alloc(arena, best.max * sizeof(*best.items));
     struct vector_hit *hits = arena_alloc(arena, best.max * sizeof(*hits));
     if (arena_error(arena))
