@@ -209,6 +209,14 @@ static bool is_ready(const struct gatherer *gatherer, const struct build_step *s
     return true;
 }
 
+static bool has_waiting(const struct gatherer *gatherer)
+{
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        if (gatherer->build->steps[i].state == STEP_WAITING)
+            return true;
+    return false;
+}
+
 /* Starts all that can start; a step that ends at once may let others start. */
 static int start_ready(struct gatherer *gatherer)
 {
@@ -227,6 +235,7 @@ static int start_ready(struct gatherer *gatherer)
             has_ended |= is_ended(step);
         }
     }
+    net_loop_flush(gatherer->loop, !has_waiting(gatherer));
     return 0;
 }
 

@@ -13,9 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_WORKERS   32 /* blocking fetches at once: eight sections of four builds */
-#define MAX_QUEUED_PER    64 /* fetches that may wait for each worker before one is refused */
-#define MAX_REPORT_SCHEME 16 /* of an unknown URL: the rest may hold a password */
+#define DEFAULT_WORKERS     32 /* blocking fetches at once: eight sections of four builds */
+#define MAX_QUEUED_PER      64 /* fetches that may wait for each worker before one is refused */
+#define N_CONNECTORS        8  /* attempts to connect at once, of all connections */
+#define MAX_QUEUED_CONNECTS 64
+#define MAX_REPORT_SCHEME   16 /* of an unknown URL: the rest may hold a password */
 
 static int set_up_log(const struct config *config, struct err_info *reterr)
 {
@@ -170,13 +172,30 @@ int app_open_sources(struct app *app, struct err_info *reterr)
     int r = workers_new("source", n_workers, (size_t)n_workers * MAX_QUEUED_PER, &app->workers, reterr);
     if (r < 0)
         return r;
-    app->env = (struct source_env){.memory = app->memory, .workers = app->workers, .clock = &clock_system};
+    r = workers_new("connect", N_CONNECTORS, MAX_QUEUED_CONNECTS, &app->connectors, reterr);
+    if (r < 0)
+        return r;
+    app->env = (struct source_env){
+        .memory = app->memory,
+        .workers = app->workers,
+        .clock = &clock_system,
+        .connectors = app->connectors,
+        .embedder = app->embedder,
+    };
     app->connections = arena_calloc(&config->arena, config->n_connections + 1, sizeof *app->connections);
     if (!app->connections)
         return err_set(reterr, ERR_NOMEM, "out of memory");
     for (size_t i = 0; i < config->n_connections; i++) {
         const struct config_connection *connection = &config->connections[i];
-        r = source_open(&app->env, connection->name, str_of(connection->url), &app->connections[i], reterr);
+        const struct source_options options = {
+            .name = connection->name,
+            .url = str_of(connection->url),
+            .max_conns = (size_t)connection->max_conns,
+            .key = connection->key,
+            .headers = connection->headers,
+            .n_headers = connection->n_headers,
+        };
+        r = source_open(&app->env, &options, &app->connections[i], reterr);
         if (r < 0) {
             err_prefix(reterr, "connection '%s': ", connection->name);
             return r;
@@ -223,6 +242,7 @@ void app_close(struct app *app)
     app->engine = build_engine_free(app->engine);
     while (app->n_connections > 0)
         (void)source_close(app->connections[--app->n_connections]);
+    app->connectors = workers_free(app->connectors);
     app->workers = workers_free(app->workers);
     app->memory = memory_free(app->memory);
     app->rerank = rerank_free(app->rerank);

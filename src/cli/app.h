@@ -25,7 +25,7 @@ struct app {
     struct rerank *rerank; /* NULL: none is configured */
     struct store *store;
     struct memory *memory;
-    struct workers *workers;
+    struct workers *workers, *connectors;
     struct source_env env;
     struct source **connections; /* n_connections of them are open */
     size_t n_connections;

@@ -83,23 +83,21 @@ bool config_is_connection_name(struct str name)
     return true;
 }
 
-int config_add_connection(struct config *config, struct str name, const char *url, const char *place,
+int config_add_connection(struct config *config, struct str name, const struct config_connection *connection,
                           struct err_info *reterr)
 {
-    for (size_t i = 0; i < config->n_connections; i++) {
-        if (str_is(name, config->connections[i].name)) {
-            config->connections[i].url = url;
-            config->connections[i].place = place;
-            return 0;
-        }
-    }
-    if (config->n_connections == CONFIG_MAX_CONNECTIONS)
-        return err_set_field(reterr, ERR_LIMIT, place, "there are more than %d connections",
+    size_t i = 0;
+    while (i < config->n_connections && !str_is(name, config->connections[i].name))
+        i++;
+    if (i == CONFIG_MAX_CONNECTIONS)
+        return err_set_field(reterr, ERR_LIMIT, connection->place, "there are more than %d connections",
                              CONFIG_MAX_CONNECTIONS);
     const char *copy = arena_strdup(&config->arena, name);
     if (!copy)
         return config_out_of_memory(reterr);
-    config->connections[config->n_connections++] = (struct config_connection){copy, url, place};
+    config->connections[i] = *connection;
+    config->connections[i].name = copy;
+    config->n_connections += i == config->n_connections;
     return 0;
 }
 
@@ -122,7 +120,8 @@ static int read_connection_variable(struct config *config, struct str entry, str
     if (!config_is_connection_name(str_of(name)))
         return err_set_field(reterr, ERR_INVALID, place,
                              "a connection's name is made of letters, digits and '_'");
-    return config_add_connection(config, str_of(name), url, place, reterr);
+    return config_add_connection(config, str_of(name),
+                                 &(struct config_connection){.url = url, .place = place}, reterr);
 }
 
 static int read_environment(struct config *config, const char *const *environment, struct err_info *reterr)
@@ -184,7 +183,8 @@ static int add_shipped_connections(struct config *config, struct err_info *reter
             return config_out_of_memory(reterr);
         if (access(url + strlen("sqlite:"), F_OK) != 0)
             continue;
-        int r = config_add_connection(config, str_of(shipped[i]), url, dir, reterr);
+        int r = config_add_connection(config, str_of(shipped[i]),
+                                      &(struct config_connection){.url = url, .place = dir}, reterr);
         if (r < 0)
             return r;
     }

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "source/source.h"
 
 struct config_list {
     const char **items;
@@ -19,6 +20,10 @@ struct config_connection {
     const char *name;
     const char *url;
     const char *place; /* where it was said: "precis.yaml:4:9" or a variable's name */
+    int64_t max_conns; /* 0: as its kind chooses */
+    const char *key;   /* NULL: none */
+    struct source_header *headers;
+    size_t n_headers;
 };
 
 #define CONFIG_MAX_CONNECTIONS 64

@@ -9,7 +9,8 @@
 
 #include <stdio.h>
 
-#define MAX_NAMES 16 /* in one block */
+#define MAX_NAMES 16  /* in one block */
+#define MAX_POOL  256 /* connections to one server */
 
 static const char *const top_names[] = {"listen", "store",   "connections", "cache",  "limits",
                                         "auth",   "recipes", "embedding",   "rerank", "log"};
@@ -159,28 +160,92 @@ static int read_block(const struct reader *reader, const char *block, const stru
     return 0;
 }
 
+static int read_headers(const struct reader *reader, const struct yaml_node *map,
+                        struct config_connection *connection)
+{
+    if (map->kind != YAML_MAP)
+        return wrong_kind(reader, map, STR_LIT("headers"), "map");
+    connection->headers = arena_calloc(&reader->config->arena, map->n + 1, sizeof *connection->headers);
+    if (!connection->headers)
+        return config_out_of_memory(reader->err);
+    for (size_t i = 0; i < map->n; i++) {
+        struct source_header *header = &connection->headers[i];
+        const char *place;
+        int r = read_text(reader, map->items[i], map->keys[i].name, &header->value, &place);
+        if (r < 0)
+            return r;
+        header->name = arena_strdup(&reader->config->arena, map->keys[i].name);
+        if (!header->name)
+            return config_out_of_memory(reader->err);
+        if (strpbrk(header->name, "\r\n: \t") || strpbrk(header->value, "\r\n"))
+            return fail_at(reader, map->keys[i].line, map->keys[i].column, "is no header of one line");
+        connection->n_headers++;
+    }
+    return 0;
+}
+
+static int read_max_conns(const struct reader *reader, const struct yaml_node *node,
+                          struct config_connection *connection)
+{
+    const char *text, *place;
+    int r = read_text(reader, node, STR_LIT("pool"), &text, &place);
+    if (r < 0)
+        return r;
+    if (str_to_int(str_of(text), &connection->max_conns) < 0 || connection->max_conns < 1 ||
+        connection->max_conns > MAX_POOL)
+        return fail_at(reader, node->line, node->column, "'pool' must be a number from 1 to 256");
+    return 0;
+}
+
+/* The long form of a connection: what a URL cannot say. */
+static int read_connection_map(const struct reader *reader, const struct yaml_node *map,
+                               struct config_connection *connection)
+{
+    static const char *const names[] = {"url", "key", "pool", "headers"};
+    int r = 0;
+    for (size_t i = 0; i < map->n && r == 0; i++) {
+        const struct yaml_key *key = &map->keys[i];
+        const char *place;
+        if (str_is(key->name, "url"))
+            r = read_text(reader, map->items[i], key->name, &connection->url, &connection->place);
+        else if (str_is(key->name, "key"))
+            r = read_text(reader, map->items[i], key->name, &connection->key, &place);
+        else if (str_is(key->name, "pool"))
+            r = read_max_conns(reader, map->items[i], connection);
+        else if (str_is(key->name, "headers"))
+            r = read_headers(reader, map->items[i], connection);
+        else
+            r = unknown_key(reader, key, names, sizeof names / sizeof *names);
+    }
+    return r;
+}
+
+static int read_connection(const struct reader *reader, const struct yaml_key *key,
+                           const struct yaml_node *node)
+{
+    struct config_connection connection = {0};
+    if (!config_is_connection_name(key->name))
+        return fail_at(reader, key->line, key->column,
+                       "a connection's name is made of a-z, 0-9, '_' and '-', at most 64 of them");
+    int r = node->kind == YAML_MAP ? read_connection_map(reader, node, &connection)
+                                   : read_text(reader, node, key->name, &connection.url, &connection.place);
+    if (r < 0)
+        return r;
+    if (!connection.url || !*connection.url)
+        return fail_at(reader, node->line, node->column, "a connection needs a URL");
+    connection.url = url_beside_file(reader, connection.url);
+    return connection.url ? config_add_connection(reader->config, key->name, &connection, reader->err)
+                          : config_out_of_memory(reader->err);
+}
+
 static int read_connections(const struct reader *reader, const struct yaml_node *map)
 {
     if (map->kind != YAML_MAP)
         return wrong_kind(reader, map, STR_LIT("connections"), "map");
-    for (size_t i = 0; i < map->n; i++) {
-        const struct yaml_key *key = &map->keys[i];
-        const char *url, *place;
-        if (!config_is_connection_name(key->name))
-            return fail_at(reader, key->line, key->column,
-                           "a connection's name is made of a-z, 0-9, '_' and '-', at most 64 of them");
-        int r = read_text(reader, map->items[i], key->name, &url, &place);
-        if (r < 0)
-            return r;
-        if (!*url)
-            return fail_at(reader, map->items[i]->line, map->items[i]->column, "a connection needs a URL");
-        url = url_beside_file(reader, url);
-        r = url ? config_add_connection(reader->config, key->name, url, place, reader->err)
-                : config_out_of_memory(reader->err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    int r = 0;
+    for (size_t i = 0; i < map->n && r == 0; i++)
+        r = read_connection(reader, &map->keys[i], map->items[i]);
+    return r;
 }
 
 static int read_root(const struct reader *reader, struct str text)

@@ -46,8 +46,9 @@ int setting_list_add(struct config *config, struct config_list *list, const char
 int config_read_file(struct config *config, struct str text, const char *const *environment,
                      struct err_info *reterr);
 bool config_is_connection_name(struct str name);
-/* Adds a connection or replaces the one so named; url and place live in the configuration's arena. */
-int config_add_connection(struct config *config, struct str name, const char *url, const char *place,
+/* Adds a connection or replaces the one so named; its texts live in the configuration's arena, but the name,
+ * which is copied. */
+int config_add_connection(struct config *config, struct str name, const struct config_connection *connection,
                           struct err_info *reterr);
 int config_out_of_memory(struct err_info *reterr);
 

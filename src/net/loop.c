@@ -162,11 +162,12 @@ struct net_loop {
     const struct clock *clock;
     struct mailbox *mailbox;
     struct op_list waiting;
-    struct op_list finished; /* ended before they had to wait, not yet reported */
-    size_t n_waiting;
+    struct op_list finished; /* ended in other ways than by their own readiness, not yet reported */
+    struct op_list drivers;
+    size_t n_waiting, n_drivers;
     struct pollfd *fds;     /* [0] is the mailbox */
-    struct net_op **fd_ops; /* whose fds[i] is */
-    size_t fds_cap;
+    struct net_op **fd_ops; /* whose fds[i] is; NULL: of one that was taken away since */
+    size_t n_fds, fds_cap;
 };
 
 static void list_append(struct op_list *list, struct net_op *op)
@@ -225,6 +226,10 @@ struct net_loop *net_loop_free(struct net_loop *loop)
         else
             (void)abandon_job(op->job->state); /* one that ended already is in the mailbox, released below */
     }
+    while ((op = loop->drivers.first)) {
+        net_loop_remove_driver(loop, op);
+        op->ops->on_cancel(op);
+    }
     struct net_job_state *state;
     while ((state = mailbox_take(loop->mailbox)))
         net_job_release(state->job);
@@ -262,6 +267,49 @@ void net_loop_add_finished(struct net_loop *loop, struct net_op *op)
     op->err = (struct err_info){0};
     op->job = NULL;
     list_append(&loop->finished, op);
+}
+
+void net_loop_end(struct net_loop *loop, struct net_op *op, int result, const struct err_info *err)
+{
+    assert(op->fd < 0 && !op->job);
+    end_op(loop, op, result < 0 ? result : 0);
+    if (result < 0 && err)
+        op->err = *err;
+    list_append(&loop->finished, op);
+}
+
+void net_loop_add_driver(struct net_loop *loop, struct net_op *driver)
+{
+    driver->job = NULL;
+    driver->is_driver = true;
+    list_append(&loop->drivers, driver);
+    loop->n_drivers++;
+}
+
+void net_loop_remove_driver(struct net_loop *loop, struct net_op *driver)
+{
+    for (size_t i = 0; i < loop->n_fds; i++) /* it may go while ready ones are served */
+        if (loop->fd_ops[i] == driver)
+            loop->fd_ops[i] = NULL;
+    list_remove(&loop->drivers, driver);
+    loop->n_drivers--;
+}
+
+struct net_op *net_loop_driver(const struct net_loop *loop, const struct net_op_ops *ops, const void *owner)
+{
+    struct net_op *op = loop->drivers.last;
+    while (op && (op->ops != ops || op->owner != owner))
+        op = op->prev;
+    return op;
+}
+
+void net_loop_flush(struct net_loop *loop, bool is_last)
+{
+    for (struct net_op *op = loop->drivers.first, *next; op; op = next) {
+        next = op->next; /* it may take itself away */
+        if (op->ops->on_flush)
+            op->ops->on_flush(op, is_last);
+    }
 }
 
 int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_op *op, struct net_job *job,
@@ -335,46 +383,62 @@ static int poll_timeout_ms(int64_t now_us, int64_t until_us)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* Polls all that waits, up to the next deadline. 0 with *ret_n entries of fds filled in. */
-static int poll_once(struct net_loop *loop, int64_t until_us, size_t *ret_n, struct err_info *reterr)
+static void watch_op(struct net_loop *loop, struct net_op *op)
 {
-    if (grow_fds(loop, loop->n_waiting + 1) < 0)
+    loop->fd_ops[loop->n_fds] = op;
+    loop->fds[loop->n_fds++] =
+        (struct pollfd){.fd = op ? op->fd : loop->mailbox->wake_fd, .events = op ? op->events : POLLIN};
+}
+
+/* Polls all that waits, up to the next deadline; fds says what is ready. */
+static int poll_once(struct net_loop *loop, int64_t until_us, struct err_info *reterr)
+{
+    if (grow_fds(loop, loop->n_waiting + loop->n_drivers + 1) < 0)
         return err_set(reterr, ERR_NOMEM, "not enough memory to wait for %zu operations", loop->n_waiting);
 
-    size_t n = 0;
-    loop->fd_ops[n] = NULL;
-    loop->fds[n++] = (struct pollfd){.fd = loop->mailbox->wake_fd, .events = POLLIN};
+    loop->n_fds = 0;
+    watch_op(loop, NULL);
     for (struct net_op *op = loop->waiting.first; op; op = op->next) {
         if (op->deadline_us < until_us)
             until_us = op->deadline_us;
-        if (op->job)
-            continue;
-        loop->fd_ops[n] = op;
-        loop->fds[n++] = (struct pollfd){.fd = op->fd, .events = op->events};
+        if (op->fd >= 0)
+            watch_op(loop, op);
     }
+    for (struct net_op *op = loop->drivers.first; op; op = op->next)
+        if (op->fd >= 0)
+            watch_op(loop, op);
 
-    int n_ready = poll(loop->fds, n, poll_timeout_ms(clock_mono_us(loop->clock), until_us));
+    int n_ready = poll(loop->fds, loop->n_fds, poll_timeout_ms(clock_mono_us(loop->clock), until_us));
     if (n_ready < 0 && errno != EINTR)
         return err_set(reterr, ERR_IO, "poll failed: %s", strerror(errno));
     if (n_ready < 0)
-        n = 0; /* a signal: revents say nothing */
-    if (n > 0 && loop->fds[0].revents) {
+        loop->n_fds = 0; /* a signal: revents say nothing */
+    if (loop->n_fds > 0 && loop->fds[0].revents) {
         uint64_t count;
         (void)!read(loop->mailbox->wake_fd, &count, sizeof count); /* the mailbox itself is what counts */
     }
-    *ret_n = n;
     return 0;
 }
 
-/* Lets ready operations go on until one ends. The others' descriptors stay ready for the next call. */
-static struct net_op *serve_ready(struct net_loop *loop, size_t n)
+static struct net_op *take_finished(struct net_loop *loop)
 {
-    for (size_t i = 1; i < n; i++) {
+    struct net_op *op = loop->finished.first;
+    if (op)
+        list_remove(&loop->finished, op);
+    return op;
+}
+
+/* Lets ready operations go on until one ends. The others' descriptors stay ready for the next call. */
+static struct net_op *serve_ready(struct net_loop *loop)
+{
+    for (size_t i = 1; i < loop->n_fds; i++) {
         struct net_op *op = loop->fd_ops[i];
-        if (!loop->fds[i].revents)
+        if (!op || !loop->fds[i].revents)
             continue;
+        loop->fd_ops[i] = NULL;         /* served */
+        bool is_driver = op->is_driver; /* it may be gone afterwards */
         int res = op->ops->on_ready(op, loop->fds[i].revents, &op->err);
-        if (res == 0)
+        if (res == 0 || is_driver)
             continue;
         end_op(loop, op, res < 0 ? res : 0);
         return op;
@@ -404,18 +468,15 @@ static struct net_op *serve_deadlines(struct net_loop *loop)
 
 int net_loop_wait(struct net_loop *loop, int64_t until_us, struct net_op **ret_op, struct err_info *reterr)
 {
-    struct net_op *op = loop->finished.first;
+    struct net_op *op = take_finished(loop);
 
-    if (op)
-        list_remove(&loop->finished, op);
-    else
+    if (!op)
         op = take_finished_job(loop);
     while (!op && loop->n_waiting > 0) {
-        size_t n = 0;
-        int res = poll_once(loop, until_us, &n, reterr);
+        int res = poll_once(loop, until_us, reterr);
         if (res < 0)
             return res;
-        if (!(op = serve_ready(loop, n)) && !(op = take_finished_job(loop)) &&
+        if (!(op = serve_ready(loop)) && !(op = take_finished(loop)) && !(op = take_finished_job(loop)) &&
             !(op = serve_deadlines(loop)) && clock_mono_us(loop->clock) >= until_us)
             return 1;
     }

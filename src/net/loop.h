@@ -6,7 +6,8 @@
  *
  * An operation is embedded in its owner's struct:
  *
- *     added -> waiting -> finished   on_ready returned > 0, or the job ended: result 0 or the job's error
+ *     added -> waiting -> finished   on_ready returned > 0, the job ended, or net_loop_end: result 0 or the
+ * error
  *                      -> failed     on_ready returned < 0: that is the result
  *                      -> timed out  the deadline passed: on_cancel was called, result ERR_TIMEOUT
  *                      -> cancelled  net_loop_free: on_cancel was called, reported to nobody
@@ -26,8 +27,11 @@ struct net_op_ops {
     /* The descriptor is ready (poll(2) events) or, with fd -1, the job ended. It may change op->fd and
      * op->events. 0 wait on, 1 finished, negative failed. */
     int (*on_ready)(struct net_op *op, short revents, struct err_info *reterr);
-    /* The result is no longer wanted: let go of everything at once, do not wait. The last call. */
+    /* The result is no longer wanted: let go of everything at once, do not wait. The last call. It also
+     * comes when the operation has ended but the loop does first. */
     void (*on_cancel)(struct net_op *op);
+    /* Of a driver, may be NULL: all that starts for now has started. is_last: nothing will start any more. */
+    void (*on_flush)(struct net_op *op, bool is_last);
 };
 
 struct net_op {
@@ -42,6 +46,7 @@ struct net_op {
     struct net_op *next;
     struct net_op *prev;
     struct net_job *job;
+    bool is_driver;
 };
 
 struct net_loop; /* opaque: eventfd, waiting operations, finished jobs */
@@ -56,6 +61,20 @@ void net_loop_add(struct net_loop *loop, struct net_op *op);
 /* An operation that ended well before it had to wait: the next wait reports it, with result 0, as if it had
  * waited. Of ops only on_cancel is used, when the loop ends before that. */
 void net_loop_add_finished(struct net_loop *loop, struct net_op *op);
+
+/* Ends a waiting operation with fd -1: a wait reports it with this result. err: its sentence when negative.
+ * Called on the loop's thread, also from inside on_ready, on_cancel and on_flush of another. */
+void net_loop_end(struct net_loop *loop, struct net_op *op, int result, const struct err_info *err);
+
+/* Starts polling a driver. on_ready should return 0; a driver takes itself away when it is done, also from
+ * inside its callbacks, and may then be freed. At the loop's end the remaining ones' on_cancel is called,
+ * after that of all others. */
+void net_loop_add_driver(struct net_loop *loop, struct net_op *driver);
+void net_loop_remove_driver(struct net_loop *loop, struct net_op *driver);
+/* The driver with these ops and this owner, or NULL; the newest of several. */
+struct net_op *net_loop_driver(const struct net_loop *loop, const struct net_op_ops *ops, const void *owner);
+/* Calls every driver's on_flush. */
+void net_loop_flush(struct net_loop *loop, bool is_last);
 
 /* A blocking call, run on a worker. The job's memory must not be the build's: when the deadline passes first
  * the job is left behind, told so by *is_cancelled, and `release` is called when it ends. `release` is called

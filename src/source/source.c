@@ -57,22 +57,24 @@ struct source {
     struct source_env env;
     void *state; /* the kind's */
     char *name;
-    pthread_mutex_t mutex; /* guards n_runs */
+    struct breaker breaker; /* of polled kinds */
+    pthread_mutex_t mutex;  /* guards n_runs */
     pthread_cond_t is_idle;
     size_t n_runs;
 };
 
-static int open_kind(const struct source_env *env, const struct source_ops *ops, const char *name,
-                     struct str url, struct source **ret_source, struct err_info *reterr)
+static int open_kind(const struct source_env *env, const struct source_ops *ops,
+                     const struct source_options *options, struct source **ret_source,
+                     struct err_info *reterr)
 {
     struct source *source = mem_calloc(1, sizeof *source);
-    char *own_name = mem_strdup(name);
+    char *own_name = mem_strdup(options->name);
     int res = 0;
 
     if (!source || !own_name)
-        res = err_set(reterr, ERR_NOMEM, "not enough memory to open '%s'", name);
+        res = err_set(reterr, ERR_NOMEM, "not enough memory to open '%s'", options->name);
     else if (ops->on_open)
-        res = ops->on_open(env, url, &source->state, reterr);
+        res = ops->on_open(env, options, &source->state, reterr);
     if (res < 0) {
         mem_free(own_name);
         mem_free(source);
@@ -81,15 +83,18 @@ static int open_kind(const struct source_env *env, const struct source_ops *ops,
     source->ops = ops;
     source->env = *env;
     source->name = own_name;
+    breaker_init(&source->breaker);
     pthread_mutex_init(&source->mutex, NULL);
     pthread_cond_init(&source->is_idle, NULL);
     *ret_source = source;
     return 0;
 }
 
-int source_open(const struct source_env *env, const char *name, struct str url, struct source **ret_source,
-                struct err_info *reterr)
+int source_open(const struct source_env *env, const struct source_options *options,
+                struct source **ret_source, struct err_info *reterr)
 {
+    struct str url = options->url;
+    const char *name = options->name;
     const struct source_ops *ops = source_kind_for_url(url);
 
     if (!ops) { /* the URL itself may hold a password: it is not repeated */
@@ -101,7 +106,7 @@ int source_open(const struct source_env *env, const char *name, struct str url, 
         return err_set_field(reterr, ERR_UNSUPPORTED, name,
                              "connection '%s': no kind of source speaks '%.*s:'", name, STR_ARG(scheme));
     }
-    int res = open_kind(env, ops, name, url, ret_source, reterr);
+    int res = open_kind(env, ops, options, ret_source, reterr);
     if (res < 0)
         err_prefix(reterr, "%s: ", name);
     return res;
@@ -111,7 +116,8 @@ int source_open_builtin(const struct source_env *env, const struct source_ops *o
                         struct source **ret_source, struct err_info *reterr)
 {
     assert(!ops->schemes);
-    return open_kind(env, ops, ops->kind, STR_LIT(""), ret_source, reterr);
+    struct source_options options = {.name = ops->kind};
+    return open_kind(env, ops, &options, ret_source, reterr);
 }
 
 struct source *source_close(struct source *source)
@@ -124,6 +130,7 @@ struct source *source_close(struct source *source)
     pthread_mutex_unlock(&source->mutex);
     if (source->ops->on_close)
         source->ops->on_close(source->state);
+    breaker_done(&source->breaker);
     pthread_cond_destroy(&source->is_idle);
     pthread_mutex_destroy(&source->mutex);
     mem_free(source->name);
@@ -161,6 +168,14 @@ int source_prepare(struct source *source, const struct value *settings, size_t n
     if (res < 0)
         err_prefix(reterr, "%s: ", source->name);
     return res;
+}
+
+void source_stats(struct source *source, struct source_stats *ret_stats)
+{
+    *ret_stats = (struct source_stats){.has_pool = source->ops->on_stats != NULL};
+    if (source->ops->on_stats)
+        source->ops->on_stats(source->state, &ret_stats->pool);
+    ret_stats->breaker = breaker_stats(&source->breaker);
 }
 
 /* ---- fetches on a worker ---- */
@@ -274,11 +289,38 @@ static void finished_on_cancel(struct net_op *op)
 
 static const struct net_op_ops finished_ops = {.on_cancel = finished_on_cancel};
 
+/* An error that the server itself sent shows that it lives. */
+static enum breaker_outcome outcome_of(const struct source_fetch *fetch, int res)
+{
+    if (res == ERR_UNAVAILABLE || res == ERR_IO)
+        return BREAKER_SILENT;
+    if (res == ERR_TIMEOUT)
+        return fetch->has_heard ? BREAKER_ANSWERED : BREAKER_SILENT;
+    return res == 0 || res == ERR_REMOTE ? BREAKER_ANSWERED : BREAKER_UNKNOWN;
+}
+
+static void note_outcome(struct source_fetch *fetch, int res)
+{
+    struct source *source = fetch->source;
+
+    if (fetch->is_counted)
+        breaker_note(&source->breaker, clock_mono_us(source->env.clock), outcome_of(fetch, res));
+    fetch->is_counted = false;
+}
+
 static int start_polled(struct source *source, const struct source_request *request, struct net_loop *loop,
                         struct source_fetch *fetch, struct err_info *reterr)
 {
-    int res = source->ops->on_start(&source->env, source->state, request, fetch, reterr);
+    int64_t wait_us;
+
+    fetch->is_counted = source->ops->schemes != NULL;
+    if (fetch->is_counted && !breaker_may_ask(&source->breaker, clock_mono_us(source->env.clock), &wait_us))
+        return err_set(reterr, ERR_UNAVAILABLE,
+                       "%s: it did not answer several times in a row; it will be asked again in %lld ms",
+                       source->name, (long long)(wait_us / US_PER_MS) + 1);
+    int res = source->ops->on_start(&source->env, source->state, request, loop, fetch, reterr);
     if (res < 0) {
+        note_outcome(fetch, res);
         err_prefix(reterr, "%s: ", source->name);
         return res;
     }
@@ -310,6 +352,7 @@ struct source_result *source_fetch_take(struct source_fetch *fetch)
     struct source_result *result = fetch->result;
 
     fetch->result = NULL;
+    note_outcome(fetch, fetch->op.result);
     if (fetch->op.job) {
         struct run *run = (struct run *)fetch->op.job;
         result = run->result;

@@ -13,7 +13,10 @@
 #include "core/err.h"
 #include "core/value.h"
 #include "memory/memory.h"
+#include "net/breaker.h"
 #include "net/loop.h"
+#include "net/pool.h"
+#include "text/embed.h"
 
 /* What a section of that kind may say beside the keys all sections share. The recipe checker reads this
  * table; a fetch gets the values in its order. */
@@ -42,7 +45,27 @@ struct source_env {
     struct memory *memory;
     struct workers *workers; /* for blocking fetches */
     const struct clock *clock;
+    struct workers *connectors;      /* for connecting to servers; NULL: there are no servers */
+    const struct embedder *embedder; /* for kinds that search by meaning; NULL: none */
 };
+
+/* A connection as the configuration has it. */
+struct source_header {
+    const char *name, *value;
+};
+
+struct source_options {
+    const char *name;
+    struct str url;
+    size_t max_conns; /* to its server at once; 0: SOURCE_MAX_CONNS */
+    const char *key;  /* sent the way its server wants one; NULL: none. No error ever names it */
+    const struct source_header *headers; /* of HTTP kinds */
+    size_t n_headers;
+};
+
+#define SOURCE_MAX_CONNS          16
+#define SOURCE_CONNECT_TIMEOUT_US (3 * US_PER_SEC)
+#define SOURCE_IDLE_TIMEOUT_US    (300 * US_PER_SEC)
 
 /* One row of a result, as long as its columns. */
 struct source_row {
@@ -93,15 +116,18 @@ struct source_ops {
     const char *item; /* the template of a row where a recipe gives none; NULL: its columns as they are */
     /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could
      * wait. *ret_state is the kind's own. NULL if the kind has no state. */
-    int (*on_open)(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr);
+    int (*on_open)(const struct source_env *env, const struct source_options *options, void **ret_state,
+                   struct err_info *reterr);
     void (*on_close)(void *state);
     /* A blocking kind: run on a worker; must end by request->deadline_us
      * or when net_job_is_cancelled(job). */
     int (*on_run)(const struct source_env *env, void *state, const struct source_request *request,
                   struct net_job *job, struct source_result *result, struct err_info *reterr);
-    /* A polled kind (on_run is NULL): sets fetch's op and starts; 0 waiting, 1 result is there already. */
+    /* A polled kind (on_run is NULL): sets fetch's op and starts; 0 waiting, 1 result is there already. What
+     * of the request is needed later is copied. A kind whose fetches share a connection has a driver in the
+     * loop, and the fetches wait with fd -1. */
     int (*on_start)(const struct source_env *env, void *state, const struct source_request *request,
-                    struct source_fetch *fetch, struct err_info *reterr);
+                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr);
     /* Asks the connection what it is and whether it answers; a line for `doctor` in `ret`. May wait up to
      * deadline_us. */
     int (*on_check)(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
@@ -109,6 +135,8 @@ struct source_ops {
     /* Prepares a statement without running it (recipe check --connect); NULL if the kind has none. */
     int (*on_prepare)(const struct source_env *env, void *state, const struct value *settings, size_t n_binds,
                       struct err_info *reterr);
+    /* The numbers of its connections; NULL if the kind has none. */
+    void (*on_stats)(void *state, struct pool_stats *ret_stats);
 };
 
 /* One question under way, embedded in the gatherer's own struct; `op` is what the loop reports. Polled kinds
@@ -118,6 +146,9 @@ struct source_fetch {
     struct source *source;
     struct source_result *result; /* owned by the fetch until taken */
     void *state;
+    bool has_heard;  /* a polled kind: the server gave a sign of life, so that a late answer is not held
+                        against  the connection */
+    bool is_counted; /* the breaker waits for how it ends; source.c's own */
 };
 
 /* Kinds. */
@@ -126,8 +157,8 @@ const struct source_ops *source_kind_for_url(struct str url); /* "sqlite:/x"; NU
 const struct source_ops *const *source_kinds(void);           /* ended by NULL */
 
 /* Connections. A source outlives every fetch of it (close waits for abandoned runs). */
-int source_open(const struct source_env *env, const char *name, struct str url, struct source **ret_source,
-                struct err_info *reterr);
+int source_open(const struct source_env *env, const struct source_options *options,
+                struct source **ret_source, struct err_info *reterr);
 int source_open_builtin(const struct source_env *env, const struct source_ops *ops,
                         struct source **ret_source, struct err_info *reterr);
 struct source *source_close(struct source *source);
@@ -138,6 +169,14 @@ int source_check(struct source *source, int64_t deadline_us, struct buf *ret, st
  * prepare nothing. */
 int source_prepare(struct source *source, const struct value *settings, size_t n_binds,
                    struct err_info *reterr);
+
+/* How a connection to a server is; all zero for kinds without one. */
+struct source_stats {
+    bool has_pool;
+    struct pool_stats pool;
+    struct breaker_stats breaker;
+};
+void source_stats(struct source *source, struct source_stats *ret_stats);
 
 /* Starts asking. 0: op will be reported by the loop exactly once. Negative: it could not start, nothing will
  * be reported. Afterwards source_fetch_take gives the result (NULL after a failure) and ends the fetch: call

@@ -276,11 +276,13 @@ static int read_rows(struct reader *reader, size_t max_rows, struct err_info *re
 
 /* ---- the kind ---- */
 
-static int on_open(const struct source_env *env, struct str url, void **ret_state, struct err_info *reterr)
+static int on_open(const struct source_env *env, const struct source_options *options, void **ret_state,
+                   struct err_info *reterr)
 {
     (void)env;
     struct sqlite_file *file = NULL;
-    int res = sqlite_file_new(str_slice(url, sizeof("sqlite:") - 1, url.len), &file, reterr);
+    struct str path = str_slice(options->url, sizeof("sqlite:") - 1, options->url.len);
+    int res = sqlite_file_new(path, &file, reterr);
     if (res == 0)
         *ret_state = file;
     return res;

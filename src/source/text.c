@@ -28,10 +28,11 @@ static int fill(struct str text, struct source_result *result, struct err_info *
 }
 
 static int on_start(const struct source_env *env, void *state, const struct source_request *request,
-                    struct source_fetch *fetch, struct err_info *reterr)
+                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr)
 {
     (void)env;
     (void)state;
+    (void)loop;
     struct source_result *result = source_result_new();
     if (!result)
         return err_set(reterr, ERR_NOMEM, "not enough memory for the result");

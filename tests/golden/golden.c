@@ -146,7 +146,8 @@ static void add_database(struct world *world, struct str name, struct str shippe
     assert_true(world->n_sources < MAX_SOURCES);
     struct source **source = &world->sources[world->n_sources];
     const char *url = arena_printf(&world->arena, "sqlite:%s", path).ptr;
-    must(source_open(&world->env, arena_strdup(&world->arena, name), str_of(url), source, &err), &err);
+    struct source_options options = {.name = arena_strdup(&world->arena, name), .url = str_of(url)};
+    must(source_open(&world->env, &options, source, &err), &err);
     world->connections[world->n_sources++] = (struct recipe_connection){name, source_ops_of(*source)};
 }
 

@@ -169,7 +169,9 @@ static void world_open(struct world *world)
                   "('u1','Call the dentist',NULL),('u1','Water the plants',datetime('now','+2 days'));");
     snprintf(url, sizeof(url), "sqlite:%s", path);
     world->env = (struct source_env){world->memory, world->workers, &clock_system};
-    must(source_open(&world->env, "main", str_of(url), &world->main_source, &info), &info, "source_open");
+    must(source_open(&world->env, &(struct source_options){.name = "main", .url = str_of(url)},
+                     &world->main_source, &info),
+         &info, "source_open");
     char recipe_folder[96];
     snprintf(recipe_folder, sizeof(recipe_folder), "%s/recipes", world->folder);
     snprintf(path, sizeof(path), "mkdir -p %s", recipe_folder);

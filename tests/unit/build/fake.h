@@ -160,11 +160,11 @@ static inline void polled_on_cancel(struct net_op *op)
 static const struct net_op_ops polled_ops = {polled_on_ready, polled_on_cancel};
 
 static inline int polled_start(const struct source_env *env, void *state,
-                               const struct source_request *request, struct source_fetch *fetch,
-                               struct err_info *reterr)
+                               const struct source_request *request, struct net_loop *loop,
+                               struct source_fetch *fetch, struct err_info *reterr)
 {
     struct str how = setting_at(request, 1);
-    (void)env;
+    (void)env, (void)loop;
     (void)state;
     pthread_mutex_lock(&world.lock);
     world.n_runs++;

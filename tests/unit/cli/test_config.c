@@ -120,6 +120,13 @@ static void value_that_does_not_fit_names_its_place(void **state)
                    "'level' must be one of debug, info, warn, error, not 'loud'");
     assert_refused("listen: [1]\n", "etc/precis.yaml:1:9", "'listen' must be a text, not a list");
     assert_refused("auth: yes\n", "etc/precis.yaml:1:7", "'auth' must be a map, not a text");
+    assert_refused("connections:\n  shop: { pool: 4 }\n", "etc/precis.yaml:2:9", "a connection needs a URL");
+    assert_refused("connections:\n  shop: { url: sqlite:x, pool: 0 }\n", "etc/precis.yaml:2:32",
+                   "'pool' must be a number from 1 to 256");
+    assert_refused("connections:\n  shop: { url: sqlite:x, pol: 1 }\n", "etc/precis.yaml:2:26",
+                   "unknown key 'pol'; did you mean 'pool'?");
+    assert_refused("connections:\n  shop: { url: sqlite:x, headers: { X-A: \"a\\nb\" } }\n",
+                   "etc/precis.yaml:2:37", "is no header of one line");
     assert_refused("connections:\n  Shop: sqlite:x\n", "etc/precis.yaml:2:3",
                    "a connection's name is made of a-z, 0-9, '_' and '-', at most 64 of them");
 }
@@ -209,9 +216,32 @@ static void named_file_that_is_not_there_is_an_error(void **state)
     assert_string_equal(err.field, "/nonexistent/precis.yaml");
 }
 
+static void a_connection_may_say_more_than_its_url(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"NAME=shop: {evil", NULL};
+    struct config config;
+    struct err_info err = {0};
+
+    assert_int_equal(load("connections:\n  shop:\n    url: sqlite:shop.db\n    pool: 4\n    key: ${NAME}\n"
+                          "    headers: { X-Team: search }\n",
+                          environment, &config, &err),
+                     0);
+    assert_string_equal(config.connections[0].name, "shop");
+    assert_string_equal(config.connections[0].url, "sqlite:etc/shop.db");
+    assert_string_equal(config.connections[0].place, "etc/precis.yaml:3:10");
+    assert_int_equal(config.connections[0].max_conns, 4);
+    assert_string_equal(config.connections[0].key, "shop: {evil");
+    assert_int_equal(config.connections[0].n_headers, 1);
+    assert_string_equal(config.connections[0].headers[0].name, "X-Team");
+    assert_string_equal(config.connections[0].headers[0].value, "search");
+    config_done(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_may_say_more_than_its_url),
         cmocka_unit_test(nothing_said_gives_the_defaults),
         cmocka_unit_test(file_sets_every_kind_of_value),
         cmocka_unit_test(relative_paths_of_a_file_lie_beside_it),

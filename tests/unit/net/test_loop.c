@@ -644,6 +644,157 @@ static void failed_allocation_leaves_the_loop_usable(void **state)
     reader_close(&reader);
 }
 
+/* ---- drivers ---- */
+
+/* A connection that two questions share: a byte from the peer ends the first that waits, 'x' all with an
+ * error. */
+struct line {
+    struct reader reader; /* first */
+    struct net_loop *loop;
+    struct net_op *asked[2];
+    int n_flushes, n_last_flushes;
+    bool is_leaving; /* takes itself away once nobody waits */
+};
+
+static void line_end(struct line *line, size_t i, int result, const struct err_info *err)
+{
+    if (line->asked[i])
+        net_loop_end(line->loop, line->asked[i], result, err);
+    line->asked[i] = NULL;
+}
+
+static int line_on_ready(struct net_op *op, short revents, struct err_info *reterr)
+{
+    struct line *line = op->owner;
+    struct err_info err = {0};
+    char byte;
+    (void)revents, (void)reterr;
+    assert_int_equal(read(op->fd, &byte, 1), 1);
+    if (byte == 'x') {
+        (void)err_set(&err, ERR_REMOTE, "it said x");
+        line_end(line, 0, ERR_REMOTE, &err);
+        line_end(line, 1, ERR_REMOTE, &err);
+    } else {
+        line_end(line, line->asked[0] ? 0 : 1, 0, NULL);
+    }
+    if (line->is_leaving && !line->asked[0] && !line->asked[1])
+        net_loop_remove_driver(line->loop, op);
+    return 0;
+}
+
+static void line_on_flush(struct net_op *op, bool is_last)
+{
+    struct line *line = op->owner;
+    line->n_flushes++;
+    line->n_last_flushes += is_last;
+}
+
+static const struct net_op_ops line_ops = {line_on_ready, reader_on_cancel, line_on_flush};
+
+static void line_open(struct line *line, struct net_loop *loop, struct reader questions[2],
+                      int64_t deadline_us)
+{
+    memset(line, 0, sizeof *line);
+    reader_open(&line->reader, 1, 0);
+    line->reader.op.ops = &line_ops;
+    line->reader.op.owner = line;
+    line->loop = loop;
+    net_loop_add_driver(loop, &line->reader.op);
+    for (int i = 0; i < 2; i++) {
+        questions[i] = (struct reader){.op = {.ops = &reader_ops, .fd = -1, .deadline_us = deadline_us}};
+        questions[i].op.owner = &questions[i];
+        net_loop_add(loop, &questions[i].op);
+        line->asked[i] = &questions[i].op;
+    }
+}
+
+static void a_driver_ends_those_it_works_for_and_is_never_reported(void **state)
+{
+    struct world *world = *state;
+    struct reader questions[2];
+    struct net_op *op = NULL;
+    struct line line;
+
+    line_open(&line, world->loop, questions, INT64_MAX);
+    assert_ptr_equal(net_loop_driver(world->loop, &line_ops, &line), &line.reader.op);
+    assert_null(net_loop_driver(world->loop, &line_ops, world));
+    net_loop_flush(world->loop, false);
+    net_loop_flush(world->loop, true);
+    assert_int_equal(line.n_flushes, 2);
+    assert_int_equal(line.n_last_flushes, 1);
+
+    reader_hear(&line.reader, "a");
+    assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 0);
+    assert_ptr_equal(op, &questions[0].op);
+    assert_int_equal(op->result, 0);
+    reader_hear(&line.reader, "x");
+    assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 0);
+    assert_ptr_equal(op, &questions[1].op);
+    assert_int_equal(op->result, ERR_REMOTE);
+    assert_string_equal(op->err.message, "it said x");
+    /* Only the driver is left: nothing is waited for. */
+    assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 1);
+    net_loop_free(world->loop);
+    world->loop = NULL;
+    assert_int_equal(line.reader.n_cancels, 1);
+    reader_close(&line.reader);
+}
+
+static void one_event_may_end_several_and_the_driver_itself(void **state)
+{
+    struct world *world = *state;
+    struct reader questions[2];
+    struct net_op *op = NULL;
+    struct line line;
+
+    line_open(&line, world->loop, questions, INT64_MAX);
+    line.is_leaving = true;
+    reader_hear(&line.reader, "x");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 0);
+        assert_ptr_equal(op, &questions[i].op);
+    }
+    assert_null(net_loop_driver(world->loop, &line_ops, &line));
+    assert_int_equal(line.reader.n_cancels, 0);
+    reader_close(&line.reader);
+}
+
+static void those_who_wait_for_a_driver_keep_their_deadlines(void **state)
+{
+    struct world *world = *state;
+    struct reader questions[2];
+    struct net_op *op = NULL;
+    struct line line;
+
+    line_open(&line, world->loop, questions, clock_mono_us(&clock_system) + 5 * US_PER_MS);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 0);
+        assert_ptr_equal(op, &questions[i].op);
+        assert_int_equal(op->result, ERR_TIMEOUT);
+        assert_int_equal(questions[i].n_cancels, 1);
+    }
+    net_loop_remove_driver(world->loop, &line.reader.op);
+    reader_close(&line.reader);
+}
+
+static void what_ended_and_was_not_fetched_is_cancelled_at_the_end(void **state)
+{
+    struct world *world = *state;
+    struct reader questions[2];
+    struct net_op *op = NULL;
+    struct line line;
+
+    line_open(&line, world->loop, questions, INT64_MAX);
+    reader_hear(&line.reader, "x");
+    assert_int_equal(net_loop_wait(world->loop, INT64_MAX, &op, NULL), 0);
+    net_loop_free(world->loop);
+    world->loop = NULL;
+    assert_int_equal(questions[0].n_cancels, 0);
+    assert_int_equal(questions[1].n_cancels, 1);
+    assert_int_equal(line.reader.n_cancels, 1);
+    reader_close(&line.reader);
+}
+
 int main(void)
 {
 #define MANUAL(test) cmocka_unit_test_setup_teardown(test, open_manual, world_close)
@@ -673,6 +824,14 @@ int main(void)
                                         open_system, world_close),
         MANUAL(job_outside_a_loop_is_not_cancelled),
         MANUAL(failed_allocation_leaves_the_loop_usable),
+        cmocka_unit_test_setup_teardown(a_driver_ends_those_it_works_for_and_is_never_reported, open_system,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(one_event_may_end_several_and_the_driver_itself, open_system,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(those_who_wait_for_a_driver_keep_their_deadlines, open_system,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(what_ended_and_was_not_fetched_is_cancelled_at_the_end, open_system,
+                                        world_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,12 +30,18 @@ static void unknown_scheme_is_named_without_the_secret(void **state)
     struct source *source = NULL;
     struct err_info err = {0};
 
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("gopher://me:hunter2@host"), &source, &err),
-                     ERR_UNSUPPORTED);
+    assert_int_equal(
+        source_open(&world->env,
+                    &(struct source_options){.name = "main", .url = STR_LIT("gopher://me:hunter2@host")},
+                    &source, &err),
+        ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "gopher"));
     assert_null(strstr(err.message, "hunter2"));
     assert_string_equal(err.field, "main");
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("just-a-name"), &source, &err), ERR_INVALID);
+    assert_int_equal(source_open(&world->env,
+                                 &(struct source_options){.name = "main", .url = STR_LIT("just-a-name")},
+                                 &source, &err),
+                     ERR_INVALID);
     assert_null(source);
 }
 

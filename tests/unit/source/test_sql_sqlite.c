@@ -35,7 +35,9 @@ static struct source *open_file(struct world *world, const char *name)
     struct source *source = NULL;
     char url[600];
     snprintf(url, sizeof url, "sqlite:%s", world_path(world, name));
-    assert_int_equal(source_open(&world->env, "main", str_of(url), &source, NULL), 0);
+    assert_int_equal(
+        source_open(&world->env, &(struct source_options){.name = "main", .url = str_of(url)}, &source, NULL),
+        0);
     return source;
 }
 
@@ -438,14 +440,25 @@ static void url_without_a_file_is_refused(void **state)
     struct world *world = *state;
     struct source *source = NULL;
     struct err_info err = {0};
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("sqlite:"), &source, &err), ERR_INVALID);
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("sqlite::memory:"), &source, &err),
+    assert_int_equal(source_open(&world->env,
+                                 &(struct source_options){.name = "main", .url = STR_LIT("sqlite:")}, &source,
+                                 &err),
                      ERR_INVALID);
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("sqlite:a\0b"), &source, &err), ERR_INVALID);
+    assert_int_equal(source_open(&world->env,
+                                 &(struct source_options){.name = "main", .url = STR_LIT("sqlite::memory:")},
+                                 &source, &err),
+                     ERR_INVALID);
+    assert_int_equal(source_open(&world->env,
+                                 &(struct source_options){.name = "main", .url = STR_LIT("sqlite:a\0b")},
+                                 &source, &err),
+                     ERR_INVALID);
     assert_null(source);
     /* No URL parameters: this is a file of that very name, which is not there. */
-    assert_int_equal(source_open(&world->env, "main", STR_LIT("sqlite:file:x.db?mode=rwc"), &source, &err),
-                     0);
+    assert_int_equal(
+        source_open(&world->env,
+                    &(struct source_options){.name = "main", .url = STR_LIT("sqlite:file:x.db?mode=rwc")},
+                    &source, &err),
+        0);
     must_refuse(world, source, (struct question){"SELECT 1"}, ERR_UNAVAILABLE, "x.db?mode=rwc");
     source_close(source);
 }
@@ -643,7 +656,8 @@ static void every_failed_allocation_is_survived(void **state)
         char url[600];
         snprintf(url, sizeof url, "sqlite:%s", world_path(world, "tasks.db"));
         fail_mem_at(n);
-        int res = source_open(&world->env, "main", str_of(url), &source, &err);
+        int res = source_open(&world->env, &(struct source_options){.name = "main", .url = str_of(url)},
+                              &source, &err);
         if (res == 0)
             res = ask(world, source,
                       (struct question){"SELECT * FROM tasks WHERE due > ?1 OR due IS NULL ORDER BY title",
