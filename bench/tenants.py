@@ -187,7 +187,7 @@ def main():
         ours = json.loads(out)
         show({"name": "Precis, an index a tenant (in process)", "insert_s": ours["build_ms"] / 1e3} | ours)
         data = Data(path, args)
-        env = dict(os.environ, BACKENDS_DATA=os.environ.get("BACKENDS_DATA", f"{folder}/b"))
+        env = {"BACKENDS_DATA": f"{folder}/b", "BACKENDS_SHARED_BUFFERS": "2GB", "BACKENDS_MAINTENANCE_MEMORY": "2GB"} | os.environ
         if os.geteuid() == 0:
             os.chmod(folder, 0o755)  # the servers are not root
         for name in [args.only] if args.only else PEERS:
@@ -196,7 +196,8 @@ def main():
                 print(f"tenants: left out: {name}", file=sys.stderr)
                 continue
             try:
-                for row in PEERS[name](started.stdout.strip().split("=", 1)[1], data):
+                url = next(line.split("=", 1)[1] for line in started.stdout.split("\n") if line.startswith(f"{name.upper()}_URL="))
+                for row in PEERS[name](url, data):
                     show(row)
             except ImportError as error:
                 print(f"tenants: left out: {name}: {error}", file=sys.stderr)

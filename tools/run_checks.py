@@ -5,15 +5,18 @@
 usage: run_checks.py [VARIANT...]     (all of them when none is named: see VARIANTS)
 
 A test case counts once in each variant it runs in; so does each build and each tree check. Exits 1 if anything failed.
+Tests that need real servers get them from tests/backends, all from one set, which ends with this program.
 """
 import glob
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -37,7 +40,12 @@ SANITIZER_ENV = {
 
 # How a cmocka program reports a case.
 CASE = re.compile(r"^\[\s+(OK|FAILED|SKIPPED)\s+\] ([A-Za-z_]\w*)\s*$", re.MULTILINE)
+# How a test says why it skips a case.
+LACKING = re.compile(r"^lacking: (.*)$", re.MULTILINE)
 MAX_OUTPUT_LINES = 80
+
+BACKENDS = "tests/backends/backends.sh"
+SERVERS = ["postgres", "timescale", "redis", "qdrant", "chroma"]
 
 
 class Tally:
@@ -128,8 +136,9 @@ def count_test(tally, variant, test):
     if test["result"] == "SKIP":
         tally.skip(name, output.strip().split("\n")[-1] or "it says not why")
         return
+    lacking = LACKING.search(output)
     for case in {case for verdict, case in cases if verdict == "SKIPPED"}:
-        tally.skip(f"{name}.{case}", "skipped by the test")
+        tally.skip(f"{name}.{case}", lacking.group(1) if lacking else "skipped by the test")
     tally.n_passed += sum(verdict == "OK" for verdict, _ in cases)
     if test["result"] != "OK":
         failing = sorted({case for verdict, case in cases if verdict == "FAILED"})
@@ -138,14 +147,44 @@ def count_test(tally, variant, test):
         tally.n_passed += 1
 
 
-def test_variant(tally, variant, folder, suites, wrapper):
+class Servers:
+    """The real servers of this run: fetched while the first variant is built, started by the first test that needs one."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="precis-check-")
+        os.chmod(self.folder, 0o755)  # the servers are another user when we are root
+        self.env = {"BACKENDS_DATA": os.path.join(self.folder, "b"), "BACKENDS_OWNER": str(os.getpid())}
+        self.lacking = {}
+        self.fetching = threading.Thread(target=self._fetch)
+        self.fetching.start()
+
+    def _fetch(self):
+        for name in SERVERS:
+            code, output = run([BACKENDS, "install", name])
+            if code != 0:
+                self.lacking[name] = output.strip().split("\n")[-1]
+
+    def report(self, tally):
+        """What cannot be had, once that is known; each is told once."""
+        self.fetching.join()
+        while self.lacking:
+            name, why = self.lacking.popitem()
+            tally.skip(f"server {name}", why)
+
+    def close(self):
+        self.fetching.join()
+        run([BACKENDS, "wipe"], env={**os.environ, **self.env})
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def test_variant(tally, servers, variant, folder, suites, wrapper):
     log = os.path.join(ROOT, folder, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "4"]
     command += [part for suite in suites or [] for part in ("--suite", suite)]
     command += ["--wrapper", " ".join(wrapper)] if wrapper else []
-    code, output = run(command, env={**os.environ, **SANITIZER_ENV})
+    code, output = run(command, env={**os.environ, **SANITIZER_ENV, **servers.env})
     if not os.path.exists(log):
         tally.add(f"{variant}: no test ran", False, output)
         return
@@ -159,7 +198,7 @@ def test_variant(tally, variant, folder, suites, wrapper):
         tally.add(f"{variant}: meson test", False, output)
 
 
-def check_variant(tally, variant):
+def check_variant(tally, servers, variant):
     compiler, options, suites = VARIANTS[variant]
     wrapper = []
     if variant == "tsan":
@@ -178,7 +217,8 @@ def check_variant(tally, variant):
         return
     built = time.monotonic()
     before = (tally.n_passed, len(tally.failed))
-    test_variant(tally, variant, folder, suites, wrapper)
+    servers.report(tally)
+    test_variant(tally, servers, variant, folder, suites, wrapper)
     say(f"{variant}: {tally.n_passed - before[0]} passed, {len(tally.failed) - before[1]} failed "
         f"(build {built - start:.0f} s, tests {time.monotonic() - built:.0f} s)")
 
@@ -190,9 +230,14 @@ def main():
         print(f"unknown variant {unknown[0]}; there are {', '.join(VARIANTS)}", file=sys.stderr)
         return 2
     tally = Tally()
-    check_tree(tally)
-    for variant in variants:
-        check_variant(tally, variant)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end also then
+    servers = Servers()
+    try:
+        check_tree(tally)
+        for variant in variants:
+            check_variant(tally, servers, variant)
+    finally:
+        servers.close()
     for line in tally.failed:
         say(f"FAILED {line}")
     for line in tally.skipped:

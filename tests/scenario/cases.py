@@ -2,7 +2,8 @@
 """Runs the cases of a scenario, each a function `case_...` of one argument, and reports them one a line.
 
 A scenario is a program: main(sys.modules[__name__]) with the path of precis as its first argument. Each case gets a World of
-its own: an empty folder, and the program to run in it. A case says in its name what must hold.
+its own: an empty folder, and the program to run in it. A case says in its name what must hold; one that needs a server which
+cannot be had (tests/backends/servers.py) is skipped.
 """
 import json
 import os
@@ -12,6 +13,13 @@ import sys
 import tempfile
 import traceback
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "backends"))
+import servers
+
+
+# Variables that configure precis begin with these.
+CONFIGURING = ("PRECIS_", "CACHE_", "EMBEDDING_", "POSTGRES_", "REDIS_", "OLLAMA_", "OPENAI_")
+
 
 class World:
     """An empty folder and the program; the environment holds nothing that configures it."""
@@ -19,7 +27,7 @@ class World:
     def __init__(self, program):
         self.program = program
         self.folder = tempfile.mkdtemp(prefix="precis-scenario-")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("PRECIS_", "CACHE_", "EMBEDDING_"))}
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(CONFIGURING)}
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -45,13 +53,15 @@ class World:
 
 
 def main(module):
-    program = os.path.abspath(sys.argv[1])
+    program = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
     n_failed = 0
     for name in [name for name in vars(module) if name.startswith("case_")]:
         world = World(program)
         try:
             getattr(module, name)(world)
             print(f"[       OK ] {name[5:]}", flush=True)
+        except servers.Lacking as reason:
+            print(f"lacking: {reason}\n[  SKIPPED ] {name[5:]}", flush=True)
         except Exception:  # whatever it is, the case failed
             traceback.print_exc()
             print(f"[  FAILED  ] {name[5:]}", flush=True)
