@@ -66,10 +66,10 @@ def round_trip(ask, n=300):
     return statistics.median(took)
 
 
-def run_pgvector(url, data):
+def run_pgvector(facts, data):
     import psycopg
     from array import array as numbers
-    with psycopg.connect(url, autocommit=True) as db:
+    with psycopg.connect(facts["POSTGRES_URL"], autocommit=True) as db:
         db.execute("drop table if exists item")
         db.execute(f"create table item (tenant int not null, id int not null, embedding vector({DIM}) not null)")
         start = time.perf_counter()
@@ -118,24 +118,25 @@ class Few:
         self.query = data.query
 
 
-def run_qdrant(url, data):
-    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=600)
+def run_qdrant(facts, data):
+    client = http.client.HTTPConnection(facts["QDRANT_URL"].removeprefix("http://"), timeout=600)
+    headers = {"Content-Type": "application/json", "api-key": facts["QDRANT_KEY"]}
 
     def call(method, path, body=None):
         text = body and json.dumps(body)
         try:
-            client.request(method, path, text, {"Content-Type": "application/json"})
+            client.request(method, path, text, headers)
             reply = client.getresponse()
         except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):  # it closes what was idle for seconds
             client.close()
-            client.request(method, path, text, {"Content-Type": "application/json"})
+            client.request(method, path, text, headers)
             reply = client.getresponse()
         answer = json.loads(reply.read())
         if reply.status != 200:
             raise RuntimeError(f"{method} {path}: {answer}")
         return answer["result"]
 
-    client.request("DELETE", "/collections/items")
+    client.request("DELETE", "/collections/items", headers=headers)
     client.getresponse().read()
     # The makers' advice for many tenants: a keyword index on the tenant that says so, and graphs within tenants alone.
     call("PUT", "/collections/items", {"vectors": {"size": DIM, "distance": "Cosine"}, "hnsw_config": {"payload_m": 16, "m": 0}})
@@ -196,8 +197,7 @@ def main():
                 print(f"tenants: left out: {name}", file=sys.stderr)
                 continue
             try:
-                url = next(line.split("=", 1)[1] for line in started.stdout.split("\n") if line.startswith(f"{name.upper()}_URL="))
-                for row in PEERS[name](url, data):
+                for row in PEERS[name](dict(line.split("=", 1) for line in started.stdout.split("\n") if line), data):
                     show(row)
             except ImportError as error:
                 print(f"tenants: left out: {name}: {error}", file=sys.stderr)

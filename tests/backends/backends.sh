@@ -13,7 +13,7 @@
 #
 # start does nothing for one that runs; it prints NAME_URL=... and what else is good to know, a line each. What cannot be had is
 # said on stderr, and start then exits with 77, which test runners take for "skipped". Servers listen on private ports of
-# 127.0.0.1, want a password where they can (the URL has it), run as nobody when root calls, and keep what they write in
+# 127.0.0.1, want a password where they can (in the URL, or NAME_KEY), run as nobody when root calls, and keep what they write in
 # $BACKENDS_DATA; a folder each lets several instances run beside each other. A server that is started again has the port
 # it had before. kill is SIGKILL, freeze SIGSTOP and thaw SIGCONT, to a server and its children. stop ends servers by their
 # process number, wipe deletes the data too. $BACKENDS_CACHE holds the programs; install only fills it.

@@ -180,14 +180,16 @@ answers_http() { # PORT PATH
 start_qdrant() {
     local port=$1 folder=$data/qdrant
     own "$folder"
+    (umask 077 && : >"$data/qdrant.yaml")
+    give_to_user "$data/qdrant.yaml"
     cat >"$data/qdrant.yaml" <<EOF
-service: { host: 127.0.0.1, http_port: $port, grpc_port: $(port_for qdrant-grpc) }
+service: { host: 127.0.0.1, http_port: $port, grpc_port: $(port_for qdrant-grpc), api_key: "$(cat "$data/password")" }
 storage: { storage_path: $folder/storage, snapshots_path: $folder/snapshots }
 telemetry_disabled: true
 EOF
     launch qdrant "$folder" "$cache/qdrant/bin/qdrant" --disable-telemetry --config-path "$data/qdrant.yaml"
     await qdrant answers_http "$port" /readyz || return 1
-    echo "QDRANT_URL=http://127.0.0.1:$port" >"$data/qdrant.urls"
+    printf 'QDRANT_URL=http://127.0.0.1:%s\nQDRANT_KEY=%s\n' "$port" "$(cat "$data/password")" >"$data/qdrant.urls"
 }
 
 # ---- Chroma ----

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -16,8 +17,8 @@ import cases
 import servers
 
 
-def get(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
+def get(url, key=""):
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"api-key": key} if key else {}), timeout=10) as answer:
         return json.load(answer)
 
 
@@ -67,9 +68,15 @@ def case_redis_wants_its_password_and_speaks_tls(world):
         assert "NOAUTH" in redis(own, url.replace(urllib.parse.urlsplit(url).netloc.split("@")[0] + "@", ""), "get", "k")
 
 
-def case_qdrant_answers(world):
+def case_qdrant_wants_its_key(world):
     with servers.Own() as own:
-        assert get(own.start("qdrant"))["version"].startswith("1.")
+        url = own.start("qdrant")
+        assert get(url + "/collections", own.facts["QDRANT_KEY"])["status"] == "ok"
+        try:
+            get(url + "/collections")
+            raise AssertionError("let in without a key")
+        except urllib.error.HTTPError as error:
+            assert error.code == 401
 
 
 def case_chroma_answers(world):
