@@ -171,6 +171,7 @@ struct build {
     int64_t deadline_len_us;
     int64_t now_us; /* wall clock: one now for all */
     struct zone *zone;
+    struct value query_vector; /* what :query.embedding stands for; NULL: there is none */
     struct str zone_trouble; /* "" or why times are in UTC instead */
 
     struct shelf_key key; /* of the answer */
@@ -209,7 +210,7 @@ struct build_names {
     struct str id;
     int64_t time_us;
     bool is_old;
-    bool is_timeless; /* :now and :today count as nothing: for keys */
+    bool is_timeless; /* times count as nothing: for keys */
 };
 struct value build_value_at(const struct build_names *names, const struct recipe_ref *ref,
                             struct arena *arena);
@@ -223,6 +224,8 @@ int build_settings_fill(const struct build_names *names, const struct recipe_ste
 /* The column of that name or, with dots, what its JSON holds there; VALUE_NULL when absent. */
 struct value build_column_value(const struct source_result *result, const struct source_row *row,
                                 struct str name, struct arena *arena);
+/* Embeds the query by the configured model, if the recipe says :query.embedding anywhere. */
+int build_query_embed(struct build *build, struct err_info *reterr);
 /* Loads the user's time zone once it is known; one nobody knows is UTC. */
 void build_zone_load(struct build *build);
 

@@ -381,6 +381,9 @@ int build_gather(struct build *build, struct err_info *reterr)
     int rc = prepare(&gatherer);
     if (rc < 0)
         return err_set(reterr, rc, "out of memory");
+    rc = build_query_embed(build, reterr);
+    if (rc < 0)
+        return rc;
     rc = net_loop_new(build->engine->clock, &gatherer.loop, reterr);
     if (rc == 0)
         rc = wait_all(&gatherer, reterr);

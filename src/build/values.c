@@ -7,6 +7,7 @@
 #include "build/build_priv.h"
 
 #include "core/reach.h"
+#include "text/embed.h"
 
 #include <math.h>
 
@@ -89,12 +90,32 @@ static struct value field_value(const struct build_names *names, struct str colu
     return value_null();
 }
 
-static int64_t midnight_us(const struct build *build)
+/* The calendar counts the days, not hours: a day may have 23 or 25. */
+static int64_t midnight_us(const struct build *build, int days)
 {
     struct civil civil;
     civil_from_us(build->now_us, build->zone, &civil);
+    civil.day += days;
     civil.hour = civil.minute = civil.second = civil.us = 0;
     return civil_to_us(&civil, build->zone);
+}
+
+static struct value time_value(const struct build *build, const struct recipe_ref *ref, struct arena *arena)
+{
+    struct civil civil;
+    int64_t time_us = ref->offset_us + (ref->kind == REF_NOW ? build->now_us : midnight_us(build, ref->days));
+    civil_from_us(time_us, build->zone, &civil);
+    switch (ref->part) {
+    case TIME_DATE:
+        return value_text(arena_printf(arena, "%04d-%02d-%02d", civil.year, civil.month, civil.day));
+    case TIME_CLOCK:
+        return value_text(arena_printf(arena, "%02d:%02d:%02d", civil.hour, civil.minute, civil.second));
+    case TIME_WEEKDAY:
+        return value_int(civil.weekday == 0 ? 7 : civil.weekday);
+    case TIME_INSTANT:
+        break;
+    }
+    return value_time(time_us);
 }
 
 struct value build_value_at(const struct build_names *names, const struct recipe_ref *ref,
@@ -110,10 +131,12 @@ struct value build_value_at(const struct build_names *names, const struct recipe
         return value_text(build->request->query);
     case REF_USER:
         return value_text(build->scope.user);
+    case REF_QUERY_VECTOR:
+        /* A key tells one query from another; its text is enough for that. */
+        return names->is_timeless ? value_text(build->request->query) : build->query_vector;
     case REF_NOW:
-        return names->is_timeless ? value_null() : value_time(build->now_us + ref->offset_us);
-    case REF_TODAY:
-        return names->is_timeless ? value_null() : value_time(midnight_us(build) + ref->offset_us);
+    case REF_DAY:
+        return names->is_timeless ? value_null() : time_value(build, ref, arena);
     case REF_FIELD:
         return field_value(names, ref->column, arena);
     }
@@ -139,6 +162,21 @@ bool build_condition_holds(const struct build_names *names, const struct recipe_
         if (value_is_empty(build_value_at(names, &when[i].ref, arena)) != when[i].is_negated)
             return false;
     return true;
+}
+
+/* Nine digits bring back every float. A query that means nothing to the model has no vector. */
+static struct value vector_value(const float *vector, size_t n, struct arena *arena)
+{
+    bool is_zero = true;
+    struct buf buf;
+    buf_init(&buf, 32 * EMBED_MAX_DIMS);
+    for (size_t i = 0; i < n; i++) {
+        is_zero &= vector[i] == 0;
+        buf_printf(&buf, "%c%.9g", i == 0 ? '[' : ',', (double)vector[i]);
+    }
+    buf_append_byte(&buf, ']');
+    struct str text = buf_into_arena(&buf, arena);
+    return is_zero ? value_null() : value_text(text);
 }
 
 static struct value render_setting(const struct build_names *names, const struct template *template,
@@ -177,6 +215,23 @@ int build_settings_fill(const struct build_names *names, const struct recipe_ste
     }
     request->settings = settings;
     return arena_error(arena);
+}
+
+int build_query_embed(struct build *build, struct err_info *reterr)
+{
+    const struct embedder *embedder = build->engine->options.env->embedder;
+    struct str query = str_trim(build->request->query);
+    if (!build->recipe->has_query_vector || !embedder || str_is_empty(query))
+        return 0;
+    size_t n = embedder_dims(embedder);
+    float *vector = arena_calloc(&build->arena, n, sizeof *vector);
+    if (!vector)
+        return err_set(reterr, arena_error(&build->arena), "out of memory");
+    int rc = embed_text(embedder, query, vector, reterr);
+    if (rc < 0)
+        return rc;
+    build->query_vector = vector_value(vector, n, &build->arena);
+    return arena_error(&build->arena) ? err_set(reterr, arena_error(&build->arena), "out of memory") : 0;
 }
 
 void build_zone_load(struct build *build)

@@ -304,7 +304,8 @@ static void load_step(struct load *load, const struct yaml_node *node, size_t id
     struct reading reading = {
         .step = step,
         .section = section,
-        .names = {.recipe = load->recipe, .self = idx, .mode = NAMES_REQUEST, .needs = &step->needs}};
+        .names = {.recipe = load->recipe, .self = idx, .mode = NAMES_REQUEST, .needs = &step->needs,
+                  .has_query_vector = &load->recipe->has_query_vector}};
 
     step->timeout_us = INT64_MAX;
     if (!load_expect(load, node, section ? "sections" : "resolve", YAML_MAP))

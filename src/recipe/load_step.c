@@ -147,7 +147,7 @@ static void add_condition(struct load *load, const struct yaml_node *node, struc
         complain(&complaints, offset, "%s", err.message);
         return;
     }
-    if (condition.ref.kind == REF_NOW || condition.ref.kind == REF_TODAY) {
+    if (condition.ref.kind == REF_NOW || condition.ref.kind == REF_DAY) {
         complain(&complaints, offset, "a condition asks whether a value is there, and a time always is");
         return;
     }

@@ -108,7 +108,7 @@ static bool pass_dollar_quoted(struct scanner *scanner)
     return true;
 }
 
-/* Length of "- 1h" after :now or :today with the blanks before it; 0 when no number follows a sign there. */
+/* Length of "- 1h" after :now, :today and their like with the blanks before it; 0 when no number follows a sign there. */
 static size_t offset_length(const struct scanner *scanner, size_t from)
 {
     size_t n = from;
@@ -142,7 +142,7 @@ static size_t name_length(const struct scanner *scanner)
     while (is_letter(peek(scanner, n)) || is_digit(peek(scanner, n)) || is_dot(scanner, n))
         n += str_starts_with(str_slice(scanner->sql, scanner->pos + n + 1, 3), STR_LIT("[].")) ? 3 : 1;
     name = str_slice(scanner->sql, scanner->pos + 1, n - 1);
-    if (str_is(name, "now") || str_is(name, "today"))
+    if (ref_is_time_word(name))
         n += offset_length(scanner, n);
     return n - 1;
 }
@@ -150,7 +150,8 @@ static size_t name_length(const struct scanner *scanner)
 static bool is_same_ref(const struct recipe_ref *a, const struct recipe_ref *b)
 {
     return a->kind == b->kind && a->idx == b->idx && a->is_list == b->is_list &&
-           a->offset_us == b->offset_us && str_eq(a->column, b->column);
+           a->offset_us == b->offset_us && a->days == b->days && a->part == b->part &&
+           str_eq(a->column, b->column);
 }
 
 /* The number of the placeholder's bind, from 1; one that was used before keeps its number. 0 on failure. */

@@ -41,17 +41,28 @@ enum recipe_ref_kind {
     REF_PARAM, /* idx into params */
     REF_STEP,  /* column of the first row of step idx: `user.location` */
     REF_QUERY, /* the request's query text */
-    REF_USER,  /* scope.user */
-    REF_NOW,   /* the request's time plus offset_us */
-    REF_TODAY, /* midnight of the request's day in the recipe's zone, plus offset_us */
-    REF_FIELD, /* in item templates only: a column of the row at hand */
+    REF_QUERY_VECTOR, /* its embedding by the configured model, as the text "[0.1,...]" */
+    REF_USER,         /* scope.user */
+    REF_NOW,          /* the request's time plus offset_us */
+    REF_DAY,          /* midnight of the request's day plus `days` in the recipe's zone, plus offset_us */
+    REF_FIELD,        /* in item templates only: a column of the row at hand */
+};
+
+/* What of a time is meant: the instant, or what a clock and a calendar in the recipe's zone show then. */
+enum recipe_time_part {
+    TIME_INSTANT,
+    TIME_DATE,    /* text, 2026-11-21 */
+    TIME_CLOCK,   /* text, 05:37:01 */
+    TIME_WEEKDAY, /* number, 1 Monday .. 7 Sunday */
 };
 
 struct recipe_ref {
     enum recipe_ref_kind kind;
     size_t idx;
     struct str column; /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
-    int64_t offset_us; /* REF_NOW, REF_TODAY */
+    int64_t offset_us; /* REF_NOW, REF_DAY */
+    int days;          /* REF_DAY: -1 yesterday, 0 today, 1 tomorrow */
+    enum recipe_time_part part; /* REF_NOW, REF_DAY */
     bool is_list; /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
 };
 
@@ -161,6 +172,7 @@ struct recipe {
     struct str tokenizer; /* default of requests */
     int64_t deadline_us;
     int64_t cache_ttl_us, cache_stale_us; /* 0: not cached, nothing stale */
+    bool has_query_vector; /* some text says :query.embedding */
     struct recipe_ref
         zone; /* where the user's time zone stands; kind REF_PARAM with idx SIZE_MAX: none, UTC */
 };

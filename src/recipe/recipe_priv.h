@@ -33,6 +33,7 @@ struct names {
     enum names_mode mode;
     bool is_loop;    /* inside a repetition: unknown names are members of the element */
     uint64_t *needs; /* gets the bits of the steps that are read */
+    bool *has_query_vector; /* set when the query's embedding is read; may be NULL */
 };
 
 /* Finds out what `text` ("user.location", "now - 1h", ":query") means. ERR_INVALID with
@@ -42,6 +43,8 @@ int ref_resolve(const struct names *names, struct str text, struct recipe_ref *r
 /* Notes that this text depends on the recipe's time zone, so that the step that holds it comes first. */
 void ref_need_zone(const struct names *names);
 bool ref_name_is_reserved(struct str name);
+/* now, today, yesterday, tomorrow: an offset may follow. */
+bool ref_is_time_word(struct str text);
 /* Letters, digits and _, starting with a letter or _: what steps and parameters may be called. */
 bool ref_name_is_plain(struct str name);
 /* Number of the step so named, SIZE_MAX if there is none. */

@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-static const char *const reserved_names[] = {"query", "now", "today", "it", "not", "and"};
+static const char *const reserved_names[] = {"query",     "now", "today", "yesterday",
+                                             "tomorrow", "it",  "not",   "and"};
 
 bool ref_name_is_reserved(struct str name)
 {
@@ -74,7 +75,7 @@ void ref_need_zone(const struct names *names)
         need_step(names, zone->idx);
 }
 
-/* "now - 1h": the offset after now or today. */
+/* "- 1h" after a time. */
 static int parse_offset(struct str text, int64_t *ret_offset_us, struct err_info *reterr)
 {
     struct str rest = str_trim(text);
@@ -97,26 +98,63 @@ static int parse_offset(struct str text, int64_t *ret_offset_us, struct err_info
     return 0;
 }
 
-/* "now" and "today" with what follows them; 1 when the text starts with neither. */
+/* "weekday" after "now.". */
+static int parse_part(struct str word, struct str text, struct recipe_ref *ref, struct err_info *reterr)
+{
+    static const char *const names[] = {
+        [TIME_DATE] = "date", [TIME_CLOCK] = "time", [TIME_WEEKDAY] = "weekday"};
+
+    for (size_t i = TIME_DATE; i <= TIME_WEEKDAY; i++) {
+        if (!str_is(text, names[i]))
+            continue;
+        if (i == TIME_CLOCK && ref->kind == REF_DAY)
+            return err_set(reterr, ERR_INVALID, "%.*s begins at midnight: only now has a time",
+                           STR_ARG(word));
+        ref->part = (enum recipe_time_part)i;
+        return 0;
+    }
+    return err_set(reterr, ERR_INVALID, "%.*s has no '%.*s': it has %sdate and weekday", STR_ARG(word),
+                   STR_ARG(text), ref->kind == REF_NOW ? "time, " : "");
+}
+
+struct time_word {
+    struct str word;
+    enum recipe_ref_kind kind;
+    int days;
+};
+static const struct time_word time_words[] = {{STR_LIT("now"), REF_NOW, 0},
+                                              {STR_LIT("today"), REF_DAY, 0},
+                                              {STR_LIT("yesterday"), REF_DAY, -1},
+                                              {STR_LIT("tomorrow"), REF_DAY, 1}};
+#define N_TIME_WORDS (sizeof time_words / sizeof time_words[0])
+
+bool ref_is_time_word(struct str text)
+{
+    for (size_t i = 0; i < N_TIME_WORDS; i++) {
+        if (str_eq(text, time_words[i].word))
+            return true;
+    }
+    return false;
+}
+
+/* "now", "today", "yesterday" and "tomorrow" with what follows them; 1 when the text starts with none. */
 static int resolve_time(const struct names *names, struct str text, struct recipe_ref *ret_ref,
                         struct err_info *reterr)
 {
-    static const struct {
-        struct str word;
-        enum recipe_ref_kind kind;
-    } words[] = {{STR_LIT("now"), REF_NOW}, {STR_LIT("today"), REF_TODAY}};
-
-    for (size_t i = 0; i < 2; i++) {
-        struct str rest = str_slice(text, words[i].word.len, SIZE_MAX);
-        struct recipe_ref ref = {.kind = words[i].kind};
+    for (size_t i = 0; i < N_TIME_WORDS; i++) {
+        const struct time_word *word = &time_words[i];
+        struct str rest = str_slice(text, word->word.len, SIZE_MAX);
+        struct recipe_ref ref = {.kind = word->kind, .days = word->days};
         int r;
 
-        if (!str_starts_with(text, words[i].word) || (rest.len > 0 && !memchr(" +-", rest.ptr[0], 3)))
+        if (!str_starts_with(text, word->word) || (rest.len > 0 && !memchr(" +-.", rest.ptr[0], 4)))
             continue;
-        r = parse_offset(rest, &ref.offset_us, reterr);
+        r = rest.len > 0 && rest.ptr[0] == '.'
+                ? parse_part(word->word, str_slice(rest, 1, SIZE_MAX), &ref, reterr)
+                : parse_offset(rest, &ref.offset_us, reterr);
         if (r < 0)
             return r;
-        if (ref.kind == REF_TODAY)
+        if (ref.kind == REF_DAY || ref.part != TIME_INSTANT)
             ref_need_zone(names);
         *ret_ref = ref;
         return 0;
@@ -124,11 +162,31 @@ static int resolve_time(const struct names *names, struct str text, struct recip
     return 1;
 }
 
+/* "query" and what is made of it; 1 when the text is something else. */
+static int resolve_query(const struct names *names, struct str text, struct recipe_ref *ret_ref,
+                         struct err_info *reterr)
+{
+    if (str_is(text, "query")) {
+        *ret_ref = (struct recipe_ref){.kind = REF_QUERY};
+        return 0;
+    }
+    if (!str_starts_with(text, STR_LIT("query.")))
+        return 1;
+    if (!str_is(text, "query.embedding"))
+        return err_set(reterr, ERR_INVALID, "the query has no '%.*s': it has embedding",
+                       STR_ARG(str_slice(text, strlen("query."), SIZE_MAX)));
+    if (names->has_query_vector)
+        *names->has_query_vector = true;
+    *ret_ref = (struct recipe_ref){.kind = REF_QUERY_VECTOR};
+    return 0;
+}
+
 static int complain_unknown(const struct names *names, struct str name, struct err_info *reterr)
 {
-    const char *known[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS + 4] = {"query", "now", "today", "user_id"};
+    const char *known[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS + 6] = {"query",     "now",      "today",
+                                                                 "yesterday", "tomorrow", "user_id"};
     char texts[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS][72];
-    size_t n = 4;
+    size_t n = 6;
     size_t n_texts = 0;
     const char *nearest;
 
@@ -158,12 +216,11 @@ static int resolve_request(const struct names *names, struct str text, struct re
 
     if (r <= 0)
         return r;
+    r = resolve_query(names, text, ret_ref, reterr);
+    if (r <= 0)
+        return r;
     if (is_list)
         head.len -= 2;
-    if (str_is(text, "query")) {
-        *ret_ref = (struct recipe_ref){.kind = REF_QUERY};
-        return 0;
-    }
     idx = param_find(names->recipe, head);
     if (idx != SIZE_MAX) {
         if (dot)

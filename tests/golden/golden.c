@@ -7,6 +7,7 @@
 #include "../unit/temp_folder.h"
 #include "build/build.h"
 #include "core/embed.h"
+#include "text/embed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@ struct world {
     struct store *store;
     struct memory *memory;
     struct workers *workers;
+    struct embedder *embedder;
     struct source_env env;
     struct source *sources[MAX_SOURCES];
     struct recipe_connection connections[MAX_SOURCES];
@@ -226,7 +228,9 @@ static void world_init(struct world *world, struct str blocks)
     must(store_open(&store, &world->store, &err), &err);
     must(memory_new(world->store, &world->clock.base, NULL, &world->memory, &err), &err);
     must(workers_new("golden", 2, 64, &world->workers, &err), &err);
-    world->env = (struct source_env){world->memory, world->workers, &world->clock.base};
+    must(embedder_builtin(&world->embedder, &err), &err);
+    world->env =
+        (struct source_env){world->memory, world->workers, &world->clock.base, world->embedder};
     for (struct block block; next_block(&blocks, &block);)
         add_material(world, block);
     const char *const folders[] = {world->folder};
@@ -247,6 +251,7 @@ static void world_done(struct world *world)
         source_close(world->sources[i]);
     workers_free(world->workers);
     memory_free(world->memory);
+    embedder_close(world->embedder);
     store_close(world->store);
     arena_done(&world->arena);
     assert_true(temp_folder_remove(world->folder));

@@ -209,7 +209,7 @@ static void settings_stand_in_the_order_of_the_kind(void **state)
     (void)state;
     assert_true(str_is(given[0].constant.text, "SELECT ?1, ?2, ?3"));
     assert_int_equal(given[0].n_binds, 3);
-    assert_int_equal(given[0].binds[2].kind, REF_TODAY);
+    assert_int_equal(given[0].binds[2].kind, REF_DAY);
     assert_int_equal(given[1].constant.integer, 5);
     assert_true(given[2].constant.real > 1.4);
     assert_false(given[3].constant.boolean);

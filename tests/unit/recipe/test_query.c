@@ -69,12 +69,42 @@ static void times_take_offsets(void **state)
     const int64_t hour = 3600 * US_PER_SEC;
     const struct recipe_ref refs[] = {{.kind = REF_NOW, .offset_us = -hour},
                                       {.kind = REF_NOW},
-                                      {.kind = REF_TODAY, .offset_us = 7 * 24 * hour},
+                                      {.kind = REF_DAY, .offset_us = 7 * 24 * hour},
                                       {.kind = REF_QUERY}};
 
     (void)state;
     expect("SELECT :now-1h, :now - 1h, :now -x, :today + 7d,:query", "SELECT ?1, ?1, ?2 -x, ?3,?4", refs, 4,
            1);
+}
+
+/* What follows a part is SQL again: a number may be taken from a weekday. */
+static void parts_of_times_are_values(void **state)
+{
+    const struct recipe_ref refs[] = {{.kind = REF_NOW, .part = TIME_WEEKDAY},
+                                      {.kind = REF_NOW, .part = TIME_CLOCK},
+                                      {.kind = REF_NOW, .part = TIME_DATE},
+                                      {.kind = REF_DAY, .days = -1, .part = TIME_WEEKDAY},
+                                      {.kind = REF_DAY, .days = 1},
+                                      {.kind = REF_DAY, .days = -1, .offset_us = 3600 * US_PER_SEC}};
+
+    (void)state;
+    expect("SELECT :now.weekday - 1, :now.time, :now.date, :yesterday.weekday, :tomorrow, :yesterday + 1h, "
+           ":now.time",
+           "SELECT ?1 - 1, ?2, ?3, ?4, ?5, ?6, ?2", refs, 6, 1);
+    expect_complaint("SELECT :now.hour", "7: now has no 'hour': it has time, date and weekday\n");
+    expect_complaint("SELECT :today.time", "7: today begins at midnight: only now has a time\n");
+    expect_complaint("SELECT :tomorow",
+                     "7: unknown name 'tomorow'; did you mean 'tomorrow'?\n");
+}
+
+static void the_querys_vector_is_a_value(void **state)
+{
+    const struct recipe_ref refs[] = {{.kind = REF_QUERY_VECTOR}};
+
+    (void)state;
+    expect("SELECT a <=> :query.embedding::vector, :query.embedding", "SELECT a <=> ?1::vector, ?1", refs, 1,
+           0);
+    expect_complaint("SELECT :query.vector", "7: the query has no 'vector': it has embedding\n");
 }
 
 static void user_id_is_known_without_a_parameter(void **state)
@@ -186,6 +216,8 @@ int main(void)
         cmocka_unit_test(names_become_numbers_and_share_them),
         cmocka_unit_test(columns_of_steps_are_needs),
         cmocka_unit_test(times_take_offsets),
+        cmocka_unit_test(parts_of_times_are_values),
+        cmocka_unit_test(the_querys_vector_is_a_value),
         cmocka_unit_test(user_id_is_known_without_a_parameter),
         cmocka_unit_test(quotes_comments_and_casts_are_left_alone),
         cmocka_unit_test(a_last_semicolon_is_dropped),
