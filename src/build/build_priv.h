@@ -224,6 +224,11 @@ int build_settings_fill(const struct build_names *names, const struct recipe_ste
 /* The column of that name or, with dots, what its JSON holds there; VALUE_NULL when absent. */
 struct value build_column_value(const struct source_result *result, const struct source_row *row,
                                 struct str name, struct arena *arena);
+/* Blanks ask nothing. */
+static inline bool build_has_query(const struct build *build)
+{
+    return !str_is_empty(str_trim(build->request->query));
+}
 /* Embeds the query by the configured model, if the recipe says :query.embedding anywhere. */
 int build_query_embed(struct build *build, struct err_info *reterr);
 /* Loads the user's time zone once it is known; one nobody knows is UTC. */

@@ -112,13 +112,15 @@ static struct source *source_of(const struct build_engine *engine, const struct 
 }
 
 /* Of a resolve all rows, as lists are made of them (`watchlist[].symbol`). Of a section twice the limit where
- * some rows will turn out to be duplicates. */
-static size_t rows_wanted(const struct recipe_section *section)
+ * some rows will turn out to be duplicates, and more where the query chooses among them. */
+static size_t rows_wanted(const struct recipe_section *section, bool has_query)
 {
     if (!section)
         return SOURCE_MAX_ROWS;
     size_t n =
         section->is_deduplicated && section->limit < SOURCE_MAX_ROWS ? section->limit * 2 : section->limit;
+    if (has_query && section->n_fetched > n)
+        n = section->n_fetched;
     return n < SOURCE_MAX_ROWS ? n : SOURCE_MAX_ROWS;
 }
 
@@ -141,7 +143,7 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         .query = build->request->query,
         .now_us = build->now_us,
         .deadline_us = step_deadline(gatherer, step),
-        .max_rows = rows_wanted(section_at(gatherer, idx)),
+        .max_rows = rows_wanted(section_at(gatherer, idx), build_has_query(build)),
     };
     int rc = build_material_key(build, step);
     if (rc == 0)

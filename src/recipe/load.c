@@ -146,6 +146,11 @@ static void read_zone(struct load *load, const struct yaml_node *node)
         load->recipe->zone = ref;
 }
 
+static void read_redact(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_bool(load, node, "redact", &((struct recipe *)target)->is_redacted);
+}
+
 static void set_defaults(struct recipe *recipe)
 {
     recipe->budget_tokens = RECIPE_DEFAULT_TOKENS;
@@ -173,7 +178,8 @@ static void load_root(struct load *load, const struct yaml_node *root)
                                            {"params", read_nothing},    {"budget", read_budget},
                                            {"deadline", read_deadline}, {"cache", read_cache},
                                            {"zone", read_nothing},      {"resolve", read_nothing},
-                                           {"sections", read_nothing},  {NULL, NULL}};
+                                           {"redact", read_redact},     {"sections", read_nothing},
+                                           {NULL, NULL}};
     const struct yaml_node *params = yaml_get(root, "params");
     const struct yaml_node *zone = yaml_get(root, "zone");
 

@@ -152,6 +152,47 @@ static void read_dedupe(struct load *load, const struct yaml_node *node, void *t
     (void)load_bool(load, node, "dedupe", &section_of(target)->is_deduplicated);
 }
 
+static void read_redact(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_bool(load, node, "redact", &section_of(target)->is_redacted);
+}
+
+static void read_match(struct load *load, const struct yaml_node *node, void *target)
+{
+    struct recipe_section *section = section_of(target);
+    struct str what;
+
+    if (!load_text(load, node, "match", &what))
+        return;
+    if (!str_is(what, "query"))
+        load_complain(load, node->line, node->column, "'match' must be query, not '%.*s'",
+                      STR_ARG(str_slice(what, 0, 60)));
+    else if (section->n_fetched == 0)
+        section->n_fetched = RECIPE_DEFAULT_FETCH;
+}
+
+static void read_fetch(struct load *load, const struct yaml_node *node, void *target)
+{
+    int64_t fetch;
+
+    if (load_int(load, node, "fetch", 1, SOURCE_MAX_ROWS, &fetch))
+        section_of(target)->n_fetched = (size_t)fetch;
+}
+
+/* Fewer rows than are shown leave nothing to choose from. */
+static void check_fetch(struct load *load, const struct yaml_node *section, struct recipe_section *plan)
+{
+    const struct yaml_node *fetch = yaml_get(section, "fetch");
+
+    if (fetch && !yaml_get(section, "match"))
+        load_complain(load, fetch->line, fetch->column, "'fetch' stands beside 'match: query' only");
+    else if (fetch && plan->n_fetched > 0 && plan->n_fetched < plan->limit)
+        load_complain(load, fetch->line, fetch->column, "'fetch' (%zu) is less than the limit (%zu)",
+                      plan->n_fetched, plan->limit);
+    else if (plan->n_fetched > 0 && plan->n_fetched < plan->limit)
+        plan->n_fetched = plan->limit;
+}
+
 static void read_shorten(struct load *load, const struct yaml_node *node, void *target)
 {
     unsigned *steps = &section_of(target)->shorten;
@@ -244,9 +285,10 @@ static const struct load_key section_keys[] = {
     {"empty", read_empty},         {"stable", read_stable},    {"dedupe", read_dedupe},
     {"shorten", read_shorten},     {"choose", read_choose},    {"order", read_order},
     {"fresh", read_fresh},         {"time", read_time_column}, {"id", read_id_column},
-    {"min_score", read_min_score}, {"require", read_require},  {NULL, NULL}};
+    {"min_score", read_min_score}, {"require", read_require},  {"redact", read_redact},
+    {"match", read_match},         {"fetch", read_fetch},      {NULL, NULL}};
 
-static void set_defaults(struct recipe_section *section)
+static void set_defaults(const struct recipe *recipe, struct recipe_section *section)
 {
     const char *kind = section->step.ops ? section->step.ops->kind : "";
     bool is_memory = strcmp(kind, "memory") == 0;
@@ -255,6 +297,7 @@ static void set_defaults(struct recipe_section *section)
     section->limit = RECIPE_DEFAULT_LIMIT;
     section->max_tokens = INT64_MAX;
     section->is_deduplicated = is_memory;
+    section->is_redacted = recipe->is_redacted;
     section->shorten = is_memory || is_conversation || strcmp(kind, "files") == 0 ? SHORTEN_ALL : 0;
     section->choice = is_memory ? CHOOSE_GAIN : CHOOSE_RANK;
     section->order = is_conversation ? ORDER_REVERSED : ORDER_RANKED;
@@ -316,8 +359,10 @@ static void load_step(struct load *load, const struct yaml_node *node, size_t id
         load_complain(load, step->line, step->column, "'%.*s' needs 'from': a connection or a built-in kind",
                       STR_ARG(step->name));
     if (section)
-        set_defaults(section);
+        set_defaults(load->recipe, section);
     load_keys(load, node, section ? section_keys : resolve_keys, &reading);
+    if (section)
+        check_fetch(load, node, section);
     if (section && !section->item && step->ops && step->ops->item)
         section->item = default_item(load, node, &reading);
     if (step->ops)

@@ -34,6 +34,7 @@
 #define RECIPE_DEFAULT_TOKENIZER   "o200k_base"
 #define RECIPE_DEFAULT_DEADLINE_US (200 * US_PER_MS)
 #define RECIPE_DEFAULT_LIMIT       20
+#define RECIPE_DEFAULT_FETCH       200
 
 /* ---- references: what :name and {name} may mean ---- */
 
@@ -147,6 +148,8 @@ struct recipe_section {
     const struct template *empty; /* said when there is nothing; NULL: the section is left out */
     bool is_stable;               /* stands in the stable part */
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
+    bool is_redacted;             /* secrets in its items are replaced: see text/redact.h */
+    size_t n_fetched;             /* rows asked for, to keep those that matter to the query; 0: as they come */
     unsigned shorten;             /* SHORTEN_ bits: what may become of an item that does not fit */
     enum recipe_choice choice;
     enum recipe_order order; /* how kept items are printed; rank decides which are kept */
@@ -172,6 +175,7 @@ struct recipe {
     struct str tokenizer; /* default of requests */
     int64_t deadline_us;
     int64_t cache_ttl_us, cache_stale_us; /* 0: not cached, nothing stale */
+    bool is_redacted;      /* of sections that do not say */
     bool has_query_vector; /* some text says :query.embedding */
     struct recipe_ref
         zone; /* where the user's time zone stands; kind REF_PARAM with idx SIZE_MAX: none, UTC */

@@ -107,6 +107,11 @@ static void put_section_details(struct json_writer *writer, const struct recipe_
     json_put_member_text(writer, "order", str_of(orders[section->order]));
     json_put_member_bool(writer, "grouped", section->group != NULL);
     json_put_member_bool(writer, "dedupe", section->is_deduplicated);
+    json_put_member_bool(writer, "redact", section->is_redacted);
+    if (section->n_fetched > 0) {
+        json_put_member_text(writer, "match", STR_LIT("query"));
+        json_put_member_int(writer, "fetch", (int64_t)section->n_fetched);
+    }
     json_put_name(writer, "shorten");
     json_open_array(writer);
     if (section->shorten & SHORTEN_CORE)
