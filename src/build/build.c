@@ -6,6 +6,7 @@
 #include "build/build_priv.h"
 
 #include "core/mem.h"
+#include "text/embed.h"
 
 #include <sodium.h>
 
@@ -62,6 +63,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
     if (rc == 0)
+        rc = embedder_builtin(&engine->words, reterr);
+    if (rc == 0)
         rc = open_builtins(engine, reterr);
     if (rc == 0 && options->max_cache_bytes > 0 && options->max_cache_entries > 0) {
         rc = build_cache_new(options->max_cache_bytes, options->max_cache_entries, &engine->cache);
@@ -84,6 +87,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
     for (size_t i = 0; i < engine->n_builtins; i++)
         source_close(engine->builtins[i]);
     mem_free(engine->builtins);
+    embedder_close(engine->words);
     counts_free(engine->counts);
     return mem_free(engine);
 }

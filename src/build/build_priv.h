@@ -172,7 +172,7 @@ struct build {
     int64_t now_us; /* wall clock: one now for all */
     struct zone *zone;
     struct value query_vector; /* what :query.embedding stands for; NULL: there is none */
-    struct str zone_trouble; /* "" or why times are in UTC instead */
+    struct str zone_trouble;   /* "" or why times are in UTC instead */
 
     struct shelf_key key; /* of the answer */
     uint64_t version;     /* of the user's own data before anything was read */
@@ -236,6 +236,18 @@ void build_zone_load(struct build *build);
 
 /* ---- rank's and fit's parts ---- */
 
+/* A row and what it has to do with the query; see match.c. */
+struct build_match {
+    size_t place;    /* among the result's rows */
+    struct str text; /* as it would be printed */
+    double score;
+    const float *parts; /* SEARCH_N_PARTS */
+    bool is_noise;
+};
+/* Scores the texts, which stand newest first, and sorts them: best first, those that have nothing to do with
+ * the query last, in their order. 1: none has, and nothing was changed. */
+int build_match_query(struct build *build, struct build_match *matches, size_t n, struct err_info *reterr);
+
 /* Marks near-duplicates of earlier items, section by section; see dedup.c. */
 struct dedup;
 int dedup_new(struct arena *arena, struct dedup **ret_dedup);
@@ -257,6 +269,7 @@ struct build_engine {
     const struct clock *clock;
     struct source **builtins; /* a source for each kind that needs no connection */
     size_t n_builtins;
+    struct embedder *words;    /* the built-in one, for match */
     struct build_cache *cache; /* NULL: none */
     struct counts *counts;
     build_observe_fn observe;

@@ -8,6 +8,7 @@
 #include "core/civil.h"
 #include "core/reach.h"
 #include "core/utf8.h"
+#include "text/redact.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct maker {
     struct buf buf;
     int err; /* the first that a buffer met: clearing one forgets it */
     size_t n_taken;
+    struct build_match *matches; /* of the rows, best first; NULL: as the source gave them */
 };
 
 static void latch(struct maker *maker, const struct buf *buf)
@@ -135,6 +137,18 @@ static struct template_scope scope_of(struct build_names *names)
     };
 }
 
+/* What is printed of a row, without its secrets where the recipe wants that. */
+static struct str keep_redacted(struct maker *maker, struct str text)
+{
+    struct buf clean;
+    if (!maker->section->plan->is_redacted)
+        return keep_text(maker, text);
+    buf_init(&clean, SOURCE_MAX_RESULT_BYTES * 4);
+    (void)text_redact(&clean, text);
+    latch(maker, &maker->buf);
+    return buf_into_arena(&clean, &maker->build->arena);
+}
+
 static struct str print_item(struct maker *maker, struct build_names *names)
 {
     const struct template *template = maker->section->plan->item;
@@ -145,7 +159,7 @@ static struct str print_item(struct maker *maker, struct build_names *names)
     } else {
         print_plain(maker, names->row, &maker->buf);
     }
-    return keep_text(maker, trim_lines(buf_str(&maker->buf)));
+    return keep_redacted(maker, trim_lines(buf_str(&maker->buf)));
 }
 
 /* In JSON a text is only text. */
@@ -177,7 +191,10 @@ static struct str print_group(struct maker *maker, struct build_names *names)
             buf_append_byte(&line, ' ');
         buf_append_str(&line, part);
     }
-    return buf_into_arena(&line, &maker->build->arena);
+    struct str kept = keep_redacted(maker, buf_str(&line));
+    latch(maker, &line);
+    buf_done(&line);
+    return kept;
 }
 
 static bool has_column(const struct maker *maker, const char *name)
@@ -207,6 +224,17 @@ static void put_column(struct maker *maker, struct json_writer *writer, struct s
     buf_done(&text);
 }
 
+static void redact_row(struct maker *maker, struct buf *whole)
+{
+    struct buf clean;
+    buf_init(&clean, SOURCE_MAX_RESULT_BYTES * 4);
+    (void)text_redact_json(&clean, buf_str(whole));
+    latch(maker, whole);
+    latch(maker, &clean);
+    buf_done(whole);
+    *whole = clean;
+}
+
 /* The row as an object: its id, its columns, the line of its group, and that it is old. */
 static struct str print_json(struct maker *maker, const struct build_names *names, struct str group)
 {
@@ -224,6 +252,8 @@ static struct str print_json(struct maker *maker, const struct build_names *name
     if (names->is_old)
         json_put_member_bool(&writer, "is_old", true);
     json_close_object(&writer);
+    if (maker->section->plan->is_redacted)
+        redact_row(maker, &whole);
     buf_clear(&maker->buf);
     guard_append_json(&maker->buf, buf_str(&whole));
     latch(maker, &whole);
@@ -233,9 +263,11 @@ static struct str print_json(struct maker *maker, const struct build_names *name
 
 /* ---- which of them go on ---- */
 
-static enum item_fate judge(struct maker *maker, const struct build_item *item)
+static enum item_fate judge(struct maker *maker, const struct build_item *item, bool is_noise)
 {
     const struct recipe_section *plan = maker->section->plan;
+    if (is_noise)
+        return ITEM_BELOW_MIN_SCORE;
     if (!isnan(item->score) && item->score < plan->min_score)
         return ITEM_BELOW_MIN_SCORE;
     if (maker->n_taken == plan->limit)
@@ -246,30 +278,72 @@ static enum item_fate judge(struct maker *maker, const struct build_item *item)
     return ITEM_OPEN;
 }
 
-static void make_item(struct maker *maker, size_t place)
+/* What a template may ask of the row besides its columns. */
+static struct build_names row_names(struct maker *maker, size_t place)
 {
     const struct recipe_section *plan = maker->section->plan;
     const struct source_row *row = &maker->result->rows[place];
-    struct build_item *item = &maker->section->items[maker->section->n_items];
     struct build_names names = {.build = maker->build, .result = maker->result, .row = row};
 
-    names.id = item->id = row_id(maker, row, place);
-    names.time_us = item->time_us = row_time(maker, row, &maker->scratch);
+    names.id = row_id(maker, row, place);
+    names.time_us = row_time(maker, row, &maker->scratch);
     names.is_old = plan->fresh_us > 0 && names.time_us != INT64_MIN &&
                    maker->build->now_us - names.time_us > plan->fresh_us;
-    item->score = row->score;
-    item->score_parts = row->score_parts;
+    return names;
+}
+
+/* match: what was found out about the row already; may be NULL. */
+static void make_item(struct maker *maker, size_t place, const struct build_match *match)
+{
+    struct build_item *item = &maker->section->items[maker->section->n_items];
+    struct build_names names = row_names(maker, place);
+
+    item->id = names.id;
+    item->time_us = names.time_us;
+    item->score = match ? match->score : names.row->score;
+    item->score_parts = match ? match->parts : names.row->score_parts;
     item->tokens = -1;
-    item->text = print_item(maker, &names);
+    item->text = match ? match->text : print_item(maker, &names);
     /* A row that renders to nothing says nothing. */
     if (str_is_empty(item->text))
         return;
-    item->fate = judge(maker, item);
+    item->fate = judge(maker, item, match && match->is_noise);
     if (item->fate == ITEM_OPEN)
         item->group = print_group(maker, &names);
     if (item->fate == ITEM_OPEN && maker->build->request->format == FORMAT_JSON)
         item->json = print_json(maker, &names, item->group);
     maker->section->n_items++;
+}
+
+static int maker_error(const struct maker *maker)
+{
+    if (arena_error(&maker->build->arena))
+        return arena_error(&maker->build->arena);
+    return arena_error(&maker->scratch) ? arena_error(&maker->scratch) : maker->err;
+}
+
+/* Renders the rows and puts them in the order of what they have to do with the query. Without a query, and
+ * where no row has to do with it, they stay as they are. Failures latch. */
+static int match_rows(struct maker *maker, struct err_info *reterr)
+{
+    struct build *build = maker->build;
+    size_t n = maker->result->n_rows;
+    maker->matches = NULL;
+    if (maker->section->plan->n_fetched == 0 || !build_has_query(build) || n == 0)
+        return 0;
+    struct build_match *matches = arena_calloc(&build->arena, n, sizeof *matches);
+    for (size_t i = 0; matches && i < n; i++) {
+        struct build_names names = row_names(maker, i);
+        matches[i] = (struct build_match){.place = i, .text = print_item(maker, &names)};
+        if (maker->scratch.used_bytes > SCRATCH_KEPT_BYTES && !arena_error(&maker->scratch))
+            arena_reset(&maker->scratch);
+    }
+    if (maker_error(maker))
+        return 0;
+    int rc = build_match_query(build, matches, n, reterr);
+    if (rc == 0)
+        maker->matches = matches;
+    return rc < 0 ? rc : 0;
 }
 
 /* What the recipe says when there is nothing stands where an item would. */
@@ -331,22 +405,21 @@ static void order_items(struct maker *maker)
         qsort_r(section->printed, section->n_items, sizeof *section->printed, compare_times, section);
 }
 
-static int maker_error(const struct maker *maker)
-{
-    if (arena_error(&maker->build->arena))
-        return arena_error(&maker->build->arena);
-    return arena_error(&maker->scratch) ? arena_error(&maker->scratch) : maker->err;
-}
-
 static int rank_section(struct maker *maker, struct err_info *reterr)
 {
     struct build_section *section = maker->section;
     struct arena *arena = &maker->build->arena;
     maker->result = section->step->material->result;
     maker->n_taken = 0;
+    int rc = match_rows(maker, reterr);
+    if (rc < 0)
+        return rc;
     section->items = arena_calloc(arena, maker->result->n_rows + 1, sizeof *section->items);
     for (size_t i = 0; section->items && i < maker->result->n_rows; i++) {
-        make_item(maker, i);
+        if (maker->matches)
+            make_item(maker, maker->matches[i].place, &maker->matches[i]);
+        else
+            make_item(maker, i, NULL);
         int err = arena_error(arena) ? arena_error(arena) : arena_error(&maker->scratch);
         if (err || buf_error(&maker->buf))
             return err_set(reterr, err ? err : buf_error(&maker->buf),

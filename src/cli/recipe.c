@@ -63,8 +63,12 @@ static void show_recipe(const struct cli *cli, const struct recipe *recipe, stru
     buf_append_text(out, "\nsections, in order of priority\n");
     for (size_t i = 0; i < recipe->n_sections; i++) {
         const struct recipe_section *section = &recipe->sections[i];
-        buf_printf(out, "  %-20.*s from %-12.*s %.*s\n", STR_ARG(section->step.name),
+        buf_printf(out, "  %-20.*s from %-12.*s %.*s", STR_ARG(section->step.name),
                    STR_ARG(section->step.from), STR_ARG(section->title));
+        for (size_t j = 0; j < section->step.n_any; j++)
+            buf_printf(out, "%s%.*s", j == 0 ? " (the first there is of: " : ", ",
+                       STR_ARG(section->step.any[j]));
+        buf_append_text(out, section->step.n_any > 0 ? ")\n" : "\n");
     }
 }
 

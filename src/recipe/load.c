@@ -174,11 +174,16 @@ static void set_version(struct recipe *recipe, struct str text)
 
 static void load_root(struct load *load, const struct yaml_node *root)
 {
-    static const struct load_key keys[] = {{"recipe", read_name},       {"about", read_about},
-                                           {"params", read_nothing},    {"budget", read_budget},
-                                           {"deadline", read_deadline}, {"cache", read_cache},
-                                           {"zone", read_nothing},      {"resolve", read_nothing},
-                                           {"redact", read_redact},     {"sections", read_nothing},
+    static const struct load_key keys[] = {{"recipe", read_name},
+                                           {"about", read_about},
+                                           {"params", read_nothing},
+                                           {"budget", read_budget},
+                                           {"deadline", read_deadline},
+                                           {"cache", read_cache},
+                                           {"zone", read_nothing},
+                                           {"resolve", read_nothing},
+                                           {"redact", read_redact},
+                                           {"sections", read_nothing},
                                            {NULL, NULL}};
     const struct yaml_node *params = yaml_get(root, "params");
     const struct yaml_node *zone = yaml_get(root, "zone");

@@ -272,21 +272,35 @@ static void read_min_score(struct load *load, const struct yaml_node *node, void
     (void)load_real(load, node, "min_score", 0, 1, &section_of(target)->min_score);
 }
 
-static const struct load_key resolve_keys[] = {{"from", read_done},
+static const struct load_key resolve_keys[] = {{"from", read_done},         {"any", read_done},
+                                               {"when", read_when},         {"timeout", read_timeout},
+                                               {"required", read_required}, {NULL, NULL}};
+
+static const struct load_key section_keys[] = {{"name", read_done},
+                                               {"title", read_title},
+                                               {"from", read_done},
                                                {"when", read_when},
                                                {"timeout", read_timeout},
-                                               {"required", read_required},
+                                               {"budget", read_budget},
+                                               {"limit", read_limit},
+                                               {"item", read_item},
+                                               {"group", read_group},
+                                               {"empty", read_empty},
+                                               {"stable", read_stable},
+                                               {"dedupe", read_dedupe},
+                                               {"shorten", read_shorten},
+                                               {"choose", read_choose},
+                                               {"order", read_order},
+                                               {"fresh", read_fresh},
+                                               {"time", read_time_column},
+                                               {"id", read_id_column},
+                                               {"min_score", read_min_score},
+                                               {"require", read_require},
+                                               {"redact", read_redact},
+                                               {"match", read_match},
+                                               {"fetch", read_fetch},
+                                               {"any", read_done},
                                                {NULL, NULL}};
-
-static const struct load_key section_keys[] = {
-    {"name", read_done},           {"title", read_title},      {"from", read_done},
-    {"when", read_when},           {"timeout", read_timeout},  {"budget", read_budget},
-    {"limit", read_limit},         {"item", read_item},        {"group", read_group},
-    {"empty", read_empty},         {"stable", read_stable},    {"dedupe", read_dedupe},
-    {"shorten", read_shorten},     {"choose", read_choose},    {"order", read_order},
-    {"fresh", read_fresh},         {"time", read_time_column}, {"id", read_id_column},
-    {"min_score", read_min_score}, {"require", read_require},  {"redact", read_redact},
-    {"match", read_match},         {"fetch", read_fetch},      {NULL, NULL}};
 
 static void set_defaults(const struct recipe *recipe, struct recipe_section *section)
 {
@@ -340,33 +354,80 @@ static void load_keys(struct load *load, const struct yaml_node *map, const stru
     }
 }
 
-static void load_step(struct load *load, const struct yaml_node *node, size_t idx, struct recipe_step *step,
-                      struct recipe_section *section)
+/* A map with all the keys of one step, its source among them. */
+static void load_keys_of(struct load *load, const struct yaml_node *node, bool is_spare,
+                         struct reading *reading)
 {
+    struct recipe_section *section = reading->section;
+    struct recipe_step *step = reading->step;
     const struct yaml_node *from = yaml_get(node, "from");
-    struct reading reading = {
-        .step = step,
-        .section = section,
-        .names = {.recipe = load->recipe, .self = idx, .mode = NAMES_REQUEST, .needs = &step->needs,
-                  .has_query_vector = &load->recipe->has_query_vector}};
 
     step->timeout_us = INT64_MAX;
-    if (!load_expect(load, node, section ? "sections" : "resolve", YAML_MAP))
-        return;
     if (from)
-        load_from(load, from, step);
+        load_from(load, from, is_spare, step);
     else
         load_complain(load, step->line, step->column, "'%.*s' needs 'from': a connection or a built-in kind",
                       STR_ARG(step->name));
     if (section)
         set_defaults(load->recipe, section);
-    load_keys(load, node, section ? section_keys : resolve_keys, &reading);
+    load_keys(load, node, section ? section_keys : resolve_keys, reading);
     if (section)
         check_fetch(load, node, section);
     if (section && !section->item && step->ops && step->ops->item)
-        section->item = default_item(load, node, &reading);
+        section->item = default_item(load, node, reading);
     if (step->ops)
-        load_settings(load, node, step, &reading.names);
+        load_settings(load, node, step, &reading->names);
+}
+
+/* One step's alternatives while they are read. */
+struct choice {
+    struct load *load;
+    struct reading reading;
+};
+
+/* A spare one is read into a copy, which nobody keeps. */
+static void read_alternative(void *owner, const struct yaml_node *map, bool is_spare)
+{
+    struct choice *choice = owner;
+    struct reading reading = choice->reading;
+    struct recipe_section section = {0};
+    struct recipe_step step = {
+        .name = reading.step->name, .line = reading.step->line, .column = reading.step->column};
+    bool has_query_vector = false;
+
+    if (!is_spare) {
+        load_keys_of(choice->load, map, false, &reading);
+        return;
+    }
+    if (reading.section) {
+        section.step = step;
+        reading.section = &section;
+    }
+    reading.step = reading.section ? &section.step : &step;
+    reading.names.needs = &reading.step->needs;
+    reading.names.has_query_vector = &has_query_vector;
+    load_keys_of(choice->load, map, true, &reading);
+}
+
+static void load_step(struct load *load, const struct yaml_node *node, size_t idx, struct recipe_step *step,
+                      struct recipe_section *section)
+{
+    const struct yaml_node *any = yaml_get(node, "any");
+    struct choice choice = {.load = load,
+                            .reading = {.step = step,
+                                        .section = section,
+                                        .names = {.recipe = load->recipe,
+                                                  .self = idx,
+                                                  .mode = NAMES_REQUEST,
+                                                  .needs = &step->needs,
+                                                  .has_query_vector = &load->recipe->has_query_vector}}};
+
+    if (!load_expect(load, node, section ? "sections" : "resolve", YAML_MAP))
+        return;
+    if (any)
+        load_alternatives(load, node, any, step, &(struct load_any){read_alternative, &choice});
+    else
+        load_keys_of(load, node, false, &choice.reading);
 }
 
 void load_steps(struct load *load, const struct yaml_node *resolves, const struct yaml_node *sections)

@@ -98,22 +98,28 @@ static void complain_from(struct load *load, const struct yaml_node *node, struc
     load_complain_unknown(load, node->line, node->column, "connection", name, known, n);
 }
 
-void load_from(struct load *load, const struct yaml_node *node, struct recipe_step *step)
+const struct source_ops *load_find_source(const struct load *load, struct str name)
 {
-    const struct source_ops *ops;
+    const struct source_ops *ops = source_kind_find(name);
+
+    if (is_builtin(ops))
+        return ops;
+    for (size_t i = 0; i < load->n_connections; i++) {
+        if (str_eq(load->connections[i].name, name))
+            return load->connections[i].ops;
+    }
+    return NULL;
+}
+
+void load_from(struct load *load, const struct yaml_node *node, bool is_quiet, struct recipe_step *step)
+{
     struct str name;
 
     if (!load_text(load, node, "from", &name))
         return;
     step->from = name;
-    ops = source_kind_find(name);
-    if (is_builtin(ops))
-        step->ops = ops;
-    for (size_t i = 0; !step->ops && i < load->n_connections; i++) {
-        if (str_eq(load->connections[i].name, name))
-            step->ops = load->connections[i].ops;
-    }
-    if (!step->ops)
+    step->ops = load_find_source(load, name);
+    if (!step->ops && !is_quiet)
         complain_from(load, node, name);
 }
 

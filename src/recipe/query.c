@@ -108,7 +108,8 @@ static bool pass_dollar_quoted(struct scanner *scanner)
     return true;
 }
 
-/* Length of "- 1h" after :now, :today and their like with the blanks before it; 0 when no number follows a sign there. */
+/* Length of "- 1h" after :now, :today and their like with the blanks before it; 0 when no number follows a
+ * sign there. */
 static size_t offset_length(const struct scanner *scanner, size_t from)
 {
     size_t n = from;

@@ -39,9 +39,9 @@
 /* ---- references: what :name and {name} may mean ---- */
 
 enum recipe_ref_kind {
-    REF_PARAM, /* idx into params */
-    REF_STEP,  /* column of the first row of step idx: `user.location` */
-    REF_QUERY, /* the request's query text */
+    REF_PARAM,        /* idx into params */
+    REF_STEP,         /* column of the first row of step idx: `user.location` */
+    REF_QUERY,        /* the request's query text */
     REF_QUERY_VECTOR, /* its embedding by the configured model, as the text "[0.1,...]" */
     REF_USER,         /* scope.user */
     REF_NOW,          /* the request's time plus offset_us */
@@ -60,9 +60,9 @@ enum recipe_time_part {
 struct recipe_ref {
     enum recipe_ref_kind kind;
     size_t idx;
-    struct str column; /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
-    int64_t offset_us; /* REF_NOW, REF_DAY */
-    int days;          /* REF_DAY: -1 yesterday, 0 today, 1 tomorrow */
+    struct str column;          /* REF_STEP, REF_FIELD; dots reach into JSON: "forecast.summary" */
+    int64_t offset_us;          /* REF_NOW, REF_DAY */
+    int days;                   /* REF_DAY: -1 yesterday, 0 today, 1 tomorrow */
     enum recipe_time_part part; /* REF_NOW, REF_DAY */
     bool is_list; /* REF_STEP: not of the first row but of all rows, as a JSON array: `watchlist[].symbol` */
 };
@@ -125,6 +125,8 @@ struct recipe_step {
     const struct recipe_setting *settings; /* one a row of ops->settings */
     const struct recipe_condition *when;
     size_t n_when;
+    const struct str *any; /* what `from` was chosen of: the first that is configured; n_any 0: no choice */
+    size_t n_any;
     int64_t timeout_us; /* of its own; INT64_MAX: the request's deadline alone */
     uint64_t needs;     /* bits of the steps whose results it reads: the graph, free of cycles */
     bool is_required;   /* resolve: 404 when there is no row; section: 503 when it fails */
@@ -149,8 +151,8 @@ struct recipe_section {
     bool is_stable;               /* stands in the stable part */
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
     bool is_redacted;             /* secrets in its items are replaced: see text/redact.h */
-    size_t n_fetched;             /* rows asked for, to keep those that matter to the query; 0: as they come */
-    unsigned shorten;             /* SHORTEN_ bits: what may become of an item that does not fit */
+    size_t n_fetched; /* rows asked for, to keep those that matter to the query; 0: as they come */
+    unsigned shorten; /* SHORTEN_ bits: what may become of an item that does not fit */
     enum recipe_choice choice;
     enum recipe_order order; /* how kept items are printed; rank decides which are kept */
     int64_t fresh_us;        /* an item older than this has field `is_old` set; 0: never */
@@ -175,8 +177,8 @@ struct recipe {
     struct str tokenizer; /* default of requests */
     int64_t deadline_us;
     int64_t cache_ttl_us, cache_stale_us; /* 0: not cached, nothing stale */
-    bool is_redacted;      /* of sections that do not say */
-    bool has_query_vector; /* some text says :query.embedding */
+    bool is_redacted;                     /* of sections that do not say */
+    bool has_query_vector;                /* some text says :query.embedding */
     struct recipe_ref
         zone; /* where the user's time zone stands; kind REF_PARAM with idx SIZE_MAX: none, UTC */
 };

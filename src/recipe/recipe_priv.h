@@ -31,8 +31,8 @@ struct names {
     const struct recipe *recipe; /* its parameters and the names of its steps are there already */
     size_t self;                 /* number of the step this text belongs to; SIZE_MAX: none */
     enum names_mode mode;
-    bool is_loop;    /* inside a repetition: unknown names are members of the element */
-    uint64_t *needs; /* gets the bits of the steps that are read */
+    bool is_loop;           /* inside a repetition: unknown names are members of the element */
+    uint64_t *needs;        /* gets the bits of the steps that are read */
     bool *has_query_vector; /* set when the query's embedding is read; may be NULL */
 };
 
@@ -195,8 +195,22 @@ const struct template *load_template(struct load *load, const struct yaml_node *
                                      const struct names *names);
 void load_conditions(struct load *load, const struct yaml_node *node, const struct names *names,
                      struct recipe_step *step);
-/* Finds step->from among the kinds and connections. */
-void load_from(struct load *load, const struct yaml_node *node, struct recipe_step *step);
+/* Finds step->from among the kinds and connections; says whether a connection is missing unless is_quiet. */
+void load_from(struct load *load, const struct yaml_node *node, bool is_quiet, struct recipe_step *step);
+
+/* ---- load_any.c ---- */
+
+/* `any:` of a step: the alternatives one after the other, each with the keys that the step has besides.
+ * read(owner, map, is_spare) loads one: a spare one is only checked, and an unknown connection is none of its
+ * mistakes. */
+struct load_any {
+    void (*read)(void *owner, const struct yaml_node *map, bool is_spare);
+    void *owner;
+};
+void load_alternatives(struct load *load, const struct yaml_node *node, const struct yaml_node *list,
+                       struct recipe_step *step, const struct load_any *any);
+/* Whether a step may ask that name: a built-in kind or a connection. */
+const struct source_ops *load_find_source(const struct load *load, struct str name);
 void load_settings(struct load *load, const struct yaml_node *map, struct recipe_step *step,
                    const struct names *names);
 /* Complains of steps that wait for each other. */

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static const char *const reserved_names[] = {"query",     "now", "today", "yesterday",
+static const char *const reserved_names[] = {"query",    "now", "today", "yesterday",
                                              "tomorrow", "it",  "not",   "and"};
 
 bool ref_name_is_reserved(struct str name)
@@ -184,7 +184,7 @@ static int resolve_query(const struct names *names, struct str text, struct reci
 static int complain_unknown(const struct names *names, struct str name, struct err_info *reterr)
 {
     const char *known[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS + 6] = {"query",     "now",      "today",
-                                                                 "yesterday", "tomorrow", "user_id"};
+                                                                   "yesterday", "tomorrow", "user_id"};
     char texts[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS][72];
     size_t n = 6;
     size_t n_texts = 0;

@@ -13,12 +13,24 @@ void recipe_report_done(struct recipe_report *report)
     *report = (struct recipe_report){0};
 }
 
+/* A key that several alternatives share is read once for each of them. */
+static bool is_known(const struct load *load, int line, int column, struct str message)
+{
+    for (size_t i = load->first; i < load->report->n; i++) {
+        const struct recipe_finding *finding = &load->report->findings[i];
+
+        if (finding->line == line && finding->column == column && str_eq(finding->message, message))
+            return true;
+    }
+    return false;
+}
+
 static void add_finding(struct load *load, int line, int column, struct str message)
 {
     struct recipe_report *report = load->report;
     struct recipe_finding *findings;
 
-    if (report->n - load->first >= RECIPE_MAX_FINDINGS)
+    if (report->n - load->first >= RECIPE_MAX_FINDINGS || is_known(load, line, column, message))
         return;
     /* A sentence is never empty but for want of memory. */
     if (message.len == 0 && !report->arena.err)

@@ -79,6 +79,13 @@ static void put_step(struct json_writer *writer, const struct recipe *recipe, co
 {
     json_put_member_text(writer, "from", step->from);
     json_put_member_text(writer, "kind", str_of(step->ops->kind));
+    if (step->n_any > 0) {
+        json_put_name(writer, "any");
+        json_open_array(writer);
+        for (size_t i = 0; i < step->n_any; i++)
+            json_put_text(writer, step->any[i]);
+        json_close_array(writer);
+    }
     if (step->timeout_us != INT64_MAX)
         json_put_member_int(writer, "timeout_ms", step->timeout_us / US_PER_MS);
     json_put_name(writer, "needs");

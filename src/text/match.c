@@ -36,7 +36,7 @@ struct text_match {
     struct question_term terms[TEXT_MATCH_MAX_TERMS];
     bool is_silent[TEXT_MATCH_MAX_WORDS]; /* a stop word */
     uint32_t position;                    /* of the latest term */
-    uint64_t filter;                      /* a bit for each term, by its hash: most words of a text stop here */
+    uint64_t filter; /* a bit for each term, by its hash: most words of a text stop here */
     size_t n_having[TEXT_MATCH_MAX_WORDS];
     float *question, *vector; /* embedder_dims each */
     size_t n_texts, max_texts;
@@ -131,8 +131,8 @@ static int read_meaning(struct text_match *match, struct str question, struct ar
     return r;
 }
 
-int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts, struct arena *arena,
-                   struct text_match **ret_match, struct err_info *reterr)
+int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts,
+                   struct arena *arena, struct text_match **ret_match, struct err_info *reterr)
 {
     struct text_match *match = mem_calloc(1, sizeof *match);
     int r;
@@ -213,15 +213,13 @@ int text_match_add(struct text_match *match, struct str text, struct err_info *r
     return 0;
 }
 
-/* A word that every text has tells them apart no more than one that none has; the latter still was asked for. */
+/* A word that no text has still was asked for: it counts as the rarest. */
 static float word_weight(const struct text_match *match, size_t word)
 {
     float n = (float)match->n_texts, n_having = (float)match->n_having[word];
 
     if (match->is_silent[word])
         return 0;
-    if (match->n_having[word] == 0)
-        return 0.5f * log1pf(n);
     return logf(1 + (n - n_having + 0.5f) / (n_having + 0.5f));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which of a few hundred short texts, such as lines of a log, matter to a question: by the words they share with it, of
- * which those count more that few of the texts have, and by nearness of meaning. Needs no index: the texts
- * themselves are all there is to know.
+ * Which of a few hundred short texts, such as lines of a log, matter to a question: by the words they share
+ * with it, of which those count more that few of the texts have, and by nearness of meaning. Needs no index:
+ * the texts themselves are all there is to know.
  */
 #ifndef PRECIS_TEXT_MATCH_H
 #define PRECIS_TEXT_MATCH_H
@@ -17,8 +17,8 @@
 struct text_match; /* one thread at a time */
 
 /* embedder is borrowed; NULL: words alone count. Texts live in the arena. */
-int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts, struct arena *arena,
-                   struct text_match **ret_match, struct err_info *reterr);
+int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts,
+                   struct arena *arena, struct text_match **ret_match, struct err_info *reterr);
 struct text_match *text_match_free(struct text_match *match); /* accepts NULL; returns NULL */
 
 /* Takes in the next text; they count from 0. At most max_texts. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pass over a text. It stops at the beginning of each word, at "://" and at the head of a private key. A word is first
- * compared with the known forms; then it is read as the name in front of a value:
+ * The pass over a text. It stops at the beginning of each word, at "://" and at the head of a private key. A
+ * word is first compared with the known forms; then it is read as the name in front of a value:
  *
  *     name  [quote]  = : => >  [quote]  value
  *
@@ -24,11 +24,11 @@ struct pass {
     size_t pos;
     size_t written; /* the text is in `out` up to here */
     size_t n_found;
-    size_t run_end;     /* of the letters, digits, _ and - around pos */
-    size_t name_end;    /* names up to here have been looked at */
-    struct str before;  /* the word before pos, if only a blank parts them */
-    size_t next_quote;  /* the next '"' from pos on, once looked for; SIZE_MAX: not yet */
-    size_t next_ending; /* the same of "-----END" */
+    size_t run_end;      /* of the letters, digits, _ and - around pos */
+    size_t name_end;     /* names up to here have been looked at */
+    struct str before;   /* the word before pos, if only a blank parts them */
+    size_t next_quote;   /* the next '"' from pos on, once looked for; SIZE_MAX: not yet */
+    size_t next_ending;  /* the same of "-----END" */
     const char *pending; /* what the next value holds; NULL: nothing */
     size_t pending_until;
 };
@@ -108,7 +108,8 @@ static bool parts_values(const struct pass *pass, size_t pos)
 
     if (at >= pass->text.len || redact_is_blank(peek(pass, at)) || strchr("\r\n\"'{}\\", peek(pass, at)))
         return true;
-    while (at - pos < 64 && (redact_is_word(peek(pass, at)) || peek(pass, at) == '-' || peek(pass, at) == '.'))
+    while (at - pos < 64 &&
+           (redact_is_word(peek(pass, at)) || peek(pass, at) == '-' || peek(pass, at) == '.'))
         at++;
     return at > pos + 1 && (peek(pass, at) == '=' || peek(pass, at) == ':');
 }
@@ -164,8 +165,9 @@ static size_t line_end(const struct pass *pass, size_t pos)
 /* "Bearer x": what behind the scheme is the credential, and how far it goes. */
 static bool find_behind_scheme(const struct pass *pass, size_t pos, struct redact_find *ret_find)
 {
-    static const char *const schemes[] = {"basic", "bearer",           "token",  "digest", "negotiate", "ntlm",
-                                          "key",   "aws4-hmac-sha256", "apikey", "hawk",   NULL};
+    static const char *const schemes[] = {"basic",     "bearer", "token", "digest",
+                                          "negotiate", "ntlm",   "key",   "aws4-hmac-sha256",
+                                          "apikey",    "hawk",   NULL};
     size_t end = pos;
 
     while (end - pos < 20 && (redact_is_word(peek(pass, end)) || peek(pass, end) == '-'))
@@ -283,8 +285,9 @@ static void note_pending(struct pass *pass, size_t pos)
     const char *kind;
 
     while (end - from < MAX_NAME_BYTES &&
-           (redact_is_word(peek(pass, end)) || (peek(pass, end) && strchr("-./ ", peek(pass, end)) && quote.mark) ||
-            peek(pass, end) == '.' || peek(pass, end) == '-'))
+           (redact_is_word(peek(pass, end)) ||
+            (peek(pass, end) && strchr("-./ ", peek(pass, end)) && quote.mark) || peek(pass, end) == '.' ||
+            peek(pass, end) == '-'))
         end++;
     kind = redact_kind_of_name(str_slice(pass->text, from, end - from));
     pass->pending = kind;
@@ -302,8 +305,8 @@ static bool take_named(struct pass *pass)
     if (from < pass->name_end)
         return false;
     while (end - from < MAX_NAME_BYTES &&
-           (redact_is_word(peek(pass, end)) || ((peek(pass, end) == '-' || peek(pass, end) == '.') &&
-                                                redact_is_word(peek(pass, end + 1)))))
+           (redact_is_word(peek(pass, end)) ||
+            ((peek(pass, end) == '-' || peek(pass, end) == '.') && redact_is_word(peek(pass, end + 1)))))
         end++;
     pass->name_end = end;
     name = str_slice(pass->text, from, end - from);
@@ -395,7 +398,8 @@ static bool take_private_key(struct pass *pass)
     size_t head_end = pass->pos + strlen("-----BEGIN "), quote, end;
     struct redact_find find = {.from = pass->pos, .kind = "private_key"};
 
-    while (head_end - pass->pos < 60 && (redact_is_upper(peek(pass, head_end)) || peek(pass, head_end) == ' '))
+    while (head_end - pass->pos < 60 &&
+           (redact_is_upper(peek(pass, head_end)) || peek(pass, head_end) == ' '))
         head_end++;
     if (!stands_at(pass, head_end, STR_LIT("-----")) ||
         str_find(str_slice(pass->text, pass->pos, head_end - pass->pos), STR_LIT("PRIVATE KEY")) < 0)

@@ -115,7 +115,8 @@ static const struct known_name known_names[] = {
 };
 
 /* Before a secret's word these say that a number or a yes is meant. */
-static const char *const counts[] = {"max", "min", "num", "n", "total", "avg", "has", "is", "no", "per", NULL};
+static const char *const counts[] = {"max", "min", "num", "n",   "total", "avg",
+                                     "has", "is",  "no",  "per", NULL};
 
 static bool is_one_of(const char *word, const char *const *words)
 {
@@ -220,8 +221,8 @@ static bool last_word_is(struct str name, const char *const *known)
 
 bool redact_names_another(struct str name)
 {
-    static const char *const known[] = {"name",  "key",     "parameter", "param", "field", "header",
-                                        "variable", "setting", "option",    NULL};
+    static const char *const known[] = {"name",   "key",      "parameter", "param",  "field",
+                                        "header", "variable", "setting",   "option", NULL};
 
     return last_word_is(name, known);
 }
@@ -237,15 +238,16 @@ bool redact_is_value_name(struct str name)
 
 /* What is said of a secret instead of saying it. */
 static const char *const statements[] = {
-    "all",      "true",     "false",    "null",    "none",     "nil",      "undefined", "yes",       "no",       "ok",
-    "on",       "off",      "expired", "invalid",  "missing",  "required",  "revoked",   "unknown",  "rejected",
-    "accepted", "empty",    "valid",   "not",      "is",       "was",       "has",       "must",     "cannot",
-    "failed",   "failure",  "the",     "a",        "an",       "mismatch",  "changed",   "updated",  "reset",
-    "rotated",  "renewed",  "created", "deleted",  "incorrect", "wrong",    "too",       "redacted", "hidden",
-    "masked",   "refused",  "denied",  "disabled", "enabled",  "present",   "absent",    "unset",    "set",
-    "string",   "str",      "text",     "optional", "default", "verified", "successful", "success",  "error",    "timeout",
-    "refreshed", "refresh", "expires", "stale",    "malformed", "unexpected", "unauthorized", "forbidden", "ending",
-    NULL};
+    "all",       "true",      "false",    "null",     "none",     "nil",        "undefined",  "yes",
+    "no",        "ok",        "on",       "off",      "expired",  "invalid",    "missing",    "required",
+    "revoked",   "unknown",   "rejected", "accepted", "empty",    "valid",      "not",        "is",
+    "was",       "has",       "must",     "cannot",   "failed",   "failure",    "the",        "a",
+    "an",        "mismatch",  "changed",  "updated",  "reset",    "rotated",    "renewed",    "created",
+    "deleted",   "incorrect", "wrong",    "too",      "redacted", "hidden",     "masked",     "refused",
+    "denied",    "disabled",  "enabled",  "present",  "absent",   "unset",      "set",        "string",
+    "str",       "text",      "optional", "default",  "verified", "successful", "success",    "error",
+    "timeout",   "refreshed", "refresh",  "expires",  "stale",    "malformed",  "unexpected", "unauthorized",
+    "forbidden", "ending",    NULL};
 
 static bool is_statement(struct str value)
 {
@@ -287,8 +289,9 @@ static bool is_mask(struct str value)
 
 bool redact_is_placeholder(struct str value)
 {
-    static const struct str heads[] = {STR_LIT("${"), STR_LIT("$("), STR_LIT("{{"),        STR_LIT("%("),
-                                       STR_LIT("%s"), STR_LIT("<"),  STR_LIT("[redacted"), STR_LIT("[REDACTED")};
+    static const struct str heads[] = {STR_LIT("${"),        STR_LIT("$("),       STR_LIT("{{"),
+                                       STR_LIT("%("),        STR_LIT("%s"),       STR_LIT("<"),
+                                       STR_LIT("[redacted"), STR_LIT("[REDACTED")};
 
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         if (str_starts_with(value, heads[i]))
@@ -319,6 +322,6 @@ static bool is_count(struct str value, const char *kind)
 
 bool redact_is_no_secret(struct str value, const char *kind)
 {
-    return is_statement(value) || is_sentence(value) || is_mask(value) || redact_is_placeholder(value) || is_variable(value) ||
-           is_count(value, kind);
+    return is_statement(value) || is_sentence(value) || is_mask(value) || redact_is_placeholder(value) ||
+           is_variable(value) || is_count(value, kind);
 }

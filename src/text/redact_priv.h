@@ -65,8 +65,8 @@ bool redact_is_placeholder(struct str value);
 
 /* ---- redact_shape.c ---- */
 
-/* A secret that shows by its form alone and begins at pos, the first character of a word. word_end and run_end:
- * where the letters, digits and _ that begin there end, and those with - besides. */
+/* A secret that shows by its form alone and begins at pos, the first character of a word. word_end and
+ * run_end: where the letters, digits and _ that begin there end, and those with - besides. */
 struct redact_find redact_shape_at(struct str text, size_t pos, size_t word_end, size_t run_end);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a text, and as a document: where nothing is found nothing changes, the answer is no longer than what stands
- * for a secret allows, and a document stays one.
+ * Any bytes as a text, and as a document: where nothing is found nothing changes, the answer is no longer
+ * than what stands for a secret allows, and a document stays one.
  */
-#include "core/json.h"
 #include "text/redact.h"
+#include "core/json.h"
 
 #include <assert.h>
 

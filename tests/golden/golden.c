@@ -229,8 +229,10 @@ static void world_init(struct world *world, struct str blocks)
     must(memory_new(world->store, &world->clock.base, NULL, &world->memory, &err), &err);
     must(workers_new("golden", 2, 64, &world->workers, &err), &err);
     must(embedder_builtin(&world->embedder, &err), &err);
-    world->env =
-        (struct source_env){world->memory, world->workers, &world->clock.base, world->embedder};
+    world->env = (struct source_env){.memory = world->memory,
+                                     .workers = world->workers,
+                                     .clock = &world->clock.base,
+                                     .embedder = world->embedder};
     for (struct block block; next_block(&blocks, &block);)
         add_material(world, block);
     const char *const folders[] = {world->folder};

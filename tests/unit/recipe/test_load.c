@@ -454,6 +454,89 @@ static void a_key_of_sections_and_kind_is_complained_of_once(void **state)
                     "3:41: 'min_score' must be a number from 0 to 1, not 'high'\n");
 }
 
+static void the_first_alternative_that_is_configured_holds(void **state)
+{
+    struct recipe *recipe =
+        load("recipe: r\n"
+             "sections:\n"
+             "  - name: a\n"
+             "    limit: 7\n"
+             "    item: 'common'\n"
+             "    any:\n"
+             "      - { from: recent, path: 'x:{user_id}', limit: 3 }\n"
+             "      - { from: series, query: SELECT 1, item: 'own' }\n"
+             "      - { from: memory, min_score: 0.5 }\n"
+             "  - name: b\n"
+             "    any: [{ from: memory, when: query }, { from: main, query: 'SELECT :a.x' }]\n");
+    const struct recipe_section *a = &recipe->sections[0], *b = &recipe->sections[1];
+
+    (void)state;
+    assert_true(str_is(a->step.from, "series"));
+    assert_int_equal(a->limit, 7);
+    assert_int_equal(a->min_score, 0);
+    assert_int_equal(a->step.n_any, 3);
+    assert_true(str_is(a->step.any[0], "recent"));
+    assert_true(str_is(b->step.from, "memory"));
+    assert_int_equal(b->step.n_when, 1);
+    assert_int_equal(b->step.needs, 0); /* what a spare one would wait for does not count */
+    recipe_unref(recipe);
+}
+
+static void all_alternatives_are_checked(void **state)
+{
+    (void)state;
+    expect_findings("recipe: r\n"
+                    "sections:\n"
+                    "  - name: a\n"
+                    "    limit: x\n"
+                    "    any:\n"
+                    "      - { from: elsewhere, qurey: SELECT 1 }\n"
+                    "      - { from: memory, item: '{' }\n"
+                    "      - { from: main, name: b, query: DELETE FROM t }\n"
+                    "      - { query: SELECT 1 }\n",
+                    "3:11: 'a' needs 'from': a connection or a built-in kind\n"
+                    "4:12: 'limit' must be a whole number from 1 to 1000, not 'x'\n"
+                    "6:28: unknown key 'qurey'; did you mean 'query'?\n"
+                    "7:32: a name is missing\n"
+                    "7:32: this '{' is not closed; a brace that is meant as such is written '{{'\n"
+                    "8:23: 'name' cannot stand in one of several alternatives\n"
+                    "8:39: a query must begin with SELECT, WITH or VALUES: sources are read only\n");
+    expect_findings("recipe: r\nsections:\n  - { name: a, any: [{ from: x }, { from: y }] }\n",
+                    "3:30: unknown connection 'x'\n");
+    expect_findings("recipe: r\nsections:\n  - { name: a, from: main, any: [], query: SELECT 1 }\n",
+                    "3:22: 'from' stands in each of 'any', not beside it\n"
+                    "3:33: 'any' lists 1 to 16 alternatives, not 0\n");
+}
+
+static void rows_may_be_matched_with_the_query(void **state)
+{
+    struct recipe *recipe =
+        load("recipe: r\nredact: true\nsections:\n"
+             "  - { name: a, from: main, query: SELECT 1, match: query }\n"
+             "  - { name: b, from: main, query: SELECT 1, match: query, fetch: 50, redact: false }\n"
+             "  - { name: c, from: main, query: SELECT 1, match: query, limit: 500 }\n"
+             "  - { name: d, from: main, query: SELECT 1 }\n");
+
+    (void)state;
+    assert_int_equal(recipe->sections[0].n_fetched, 200);
+    assert_int_equal(recipe->sections[1].n_fetched, 50);
+    assert_int_equal(recipe->sections[2].n_fetched, 500);
+    assert_int_equal(recipe->sections[3].n_fetched, 0);
+    assert_true(recipe->sections[0].is_redacted);
+    assert_false(recipe->sections[1].is_redacted);
+    recipe_unref(recipe);
+    expect_findings("recipe: r\nredact: maybe\nsections:\n"
+                    "  - { name: a, from: main, query: SELECT 1, match: newest }\n"
+                    "  - { name: b, from: main, query: SELECT 1, match: query, fetch: 5 }\n"
+                    "  - { name: c, from: main, query: SELECT 1, fetch: 50 }\n"
+                    "  - { name: d, from: main, query: SELECT 1, match: query, fetch: 5000 }\n",
+                    "2:9: 'redact' must be true or false, not 'maybe'\n"
+                    "4:52: 'match' must be query, not 'newest'\n"
+                    "5:66: 'fetch' (5) is less than the limit (20)\n"
+                    "6:52: 'fetch' stands beside 'match: query' only\n"
+                    "7:66: 'fetch' must be a whole number from 1 to 1000, not '5000'\n");
+}
+
 static void an_unknown_tokenizer_names_the_nearest(void **state)
 {
     (void)state;
@@ -543,6 +626,9 @@ int main(void)
         cmocka_unit_test(conditions_ask_for_values),
         cmocka_unit_test(a_file_that_is_no_recipe_is_told_so),
         cmocka_unit_test(a_key_of_sections_and_kind_is_complained_of_once),
+        cmocka_unit_test(the_first_alternative_that_is_configured_holds),
+        cmocka_unit_test(all_alternatives_are_checked),
+        cmocka_unit_test(rows_may_be_matched_with_the_query),
         cmocka_unit_test(an_unknown_tokenizer_names_the_nearest),
         cmocka_unit_test(too_many_steps_are_refused),
         cmocka_unit_test(findings_end_at_their_maximum),

@@ -93,8 +93,7 @@ static void parts_of_times_are_values(void **state)
            "SELECT ?1 - 1, ?2, ?3, ?4, ?5, ?6, ?2", refs, 6, 1);
     expect_complaint("SELECT :now.hour", "7: now has no 'hour': it has time, date and weekday\n");
     expect_complaint("SELECT :today.time", "7: today begins at midnight: only now has a time\n");
-    expect_complaint("SELECT :tomorow",
-                     "7: unknown name 'tomorow'; did you mean 'tomorrow'?\n");
+    expect_complaint("SELECT :tomorow", "7: unknown name 'tomorow'; did you mean 'tomorrow'?\n");
 }
 
 static void the_querys_vector_is_a_value(void **state)

@@ -43,28 +43,36 @@ static void names_in_every_notation_are_found(void **state)
     expect("retry with password: hunter2, user: ann", "retry with password: [redacted:password], user: ann");
     expect("{\"user\":\"ann\",\"password\":\"hu\\\"nter2\",\"n\":1}",
            "{\"user\":\"ann\",\"password\":\"[redacted:password]\",\"n\":1}");
-    expect("body={\\\"api_key\\\":\\\"k-1\\\",\\\"n\\\":1}", "body={\\\"api_key\\\":\\\"[redacted:api_key]\\\",\\\"n\\\":1}");
+    expect("body={\\\"api_key\\\":\\\"k-1\\\",\\\"n\\\":1}",
+           "body={\\\"api_key\\\":\\\"[redacted:api_key]\\\",\\\"n\\\":1}");
     expect("{\"pin_code\": 1234}", "{\"pin_code\": \"[redacted:code]\"}");
     expect("{'token': 'abc def'}", "{'token': '[redacted:token]'}");
     expect(":secret => \"x1\", :name => \"y\"", ":secret => \"[redacted:secret]\", :name => \"y\"");
-    expect("GET /login?user=ann&access_token=a.b-c&x=1", "GET /login?user=ann&access_token=[redacted:token]&x=1");
+    expect("GET /login?user=ann&access_token=a.b-c&x=1",
+           "GET /login?user=ann&access_token=[redacted:token]&x=1");
     expect("DB_PASSWORD=x1&y=z;w", "DB_PASSWORD=[redacted:password]&y=z;w");
     expect("<password>abc</password>", "<password>[redacted:password]</password>");
-    expect("mysql --user root --password s3cr3t --host db", "mysql --user root --password [redacted:password] --host db");
+    expect("mysql --user root --password s3cr3t --host db",
+           "mysql --user root --password [redacted:password] --host db");
     expect("ALTER USER app WITH PASSWORD 'x y'", "ALTER USER app WITH PASSWORD '[redacted:password]'");
     expect("IDENTIFIED BY 'x1'", "IDENTIFIED BY '[redacted:password]'");
     expect("the api key: abcdef", "the api key: [redacted:api_key]");
-    expect("mqtt.password: old1 -> new1 by ann", "mqtt.password: [redacted:password] -> [redacted:password] by ann");
-    expect("{\"name\":\"API_KEY\",\"value\":\"abc\"}", "{\"name\":\"API_KEY\",\"value\":\"[redacted:api_key]\"}");
-    expect("- parameter: wifi_password, value: abc", "- parameter: wifi_password, value: [redacted:password]");
-    expect("\"passwords\": [\"a1\", \"b2\"], \"n\": 2", "\"passwords\": [\"[redacted:password]\", \"[redacted:password]\"], \"n\": 2");
+    expect("mqtt.password: old1 -> new1 by ann",
+           "mqtt.password: [redacted:password] -> [redacted:password] by ann");
+    expect("{\"name\":\"API_KEY\",\"value\":\"abc\"}",
+           "{\"name\":\"API_KEY\",\"value\":\"[redacted:api_key]\"}");
+    expect("- parameter: wifi_password, value: abc",
+           "- parameter: wifi_password, value: [redacted:password]");
+    expect("\"passwords\": [\"a1\", \"b2\"], \"n\": 2",
+           "\"passwords\": [\"[redacted:password]\", \"[redacted:password]\"], \"n\": 2");
     expect("password=\"never closed\nnext line", "password=\"[redacted:password]\nnext line");
 }
 
 static void headers_go_to_the_end_of_their_line(void **state)
 {
     (void)state;
-    expect("Authorization: Bearer abc.def\nHost: x", "Authorization: Bearer [redacted:authorization]\nHost: x");
+    expect("Authorization: Bearer abc.def\nHost: x",
+           "Authorization: Bearer [redacted:authorization]\nHost: x");
     expect("Cookie: sid=1; theme=dark\r\nHost: x", "Cookie: [redacted:cookie]\r\nHost: x");
     expect("curl -H 'Cookie: a=b; c=d' url", "curl -H 'Cookie: [redacted:cookie]' url");
     expect("\"Authorization\": \"Basic YTpi\"", "\"Authorization\": \"[redacted:authorization]\"");
@@ -119,12 +127,14 @@ static void what_only_looks_like_one_stays(void **state)
 
 static void names_are_read_as_words(void **state)
 {
-    static const char *const secret[] = {"password",    "DB_PASSWORD", "dbPassword",  "db-password", "Password2",
-                                         "apiKey",      "APIKey",      "X-Api-Key",   "x_api_key",   "token_2",
-                                         "accessToken", "sessionId",   "SECRET_KEY_BASE", "clientSecret"};
-    static const char *const other[] = {"max_tokens",    "tokenizer",  "token_type",  "password_policy", "passwordless",
-                                        "secretary",     "key",        "primary_key", "id",              "is_token",
-                                        "cookie_domain", "session",    "public_key",  "passport",        "compass"};
+    static const char *const secret[] = {"password",        "DB_PASSWORD", "dbPassword",  "db-password",
+                                         "Password2",       "apiKey",      "APIKey",      "X-Api-Key",
+                                         "x_api_key",       "token_2",     "accessToken", "sessionId",
+                                         "SECRET_KEY_BASE", "clientSecret"};
+    static const char *const other[] = {"max_tokens",   "tokenizer", "token_type",    "password_policy",
+                                        "passwordless", "secretary", "key",           "primary_key",
+                                        "id",           "is_token",  "cookie_domain", "session",
+                                        "public_key",   "passport",  "compass"};
 
     (void)state;
     for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++)
@@ -137,11 +147,13 @@ static void names_are_read_as_words(void **state)
 
 static void documents_stay_documents(void **state)
 {
-    static const char in[] = "{\"password\":[\"a1\",1,null,true],\"cvv\":123,\"a\":{\"name\":\"token\",\"value\":77777777},"
-                             "\"s\":\"password=x1 card\",\"n\":4111111111111111}";
-    static const char out[] = "{\"password\":[\"[redacted:password]\",\"[redacted:password]\",null,true],"
-                              "\"cvv\":\"[redacted:code]\",\"a\":{\"name\":\"token\",\"value\":\"[redacted:token]\"},"
-                              "\"s\":\"password=[redacted:password] card\",\"n\":4111111111111111}";
+    static const char in[] =
+        "{\"password\":[\"a1\",1,null,true],\"cvv\":123,\"a\":{\"name\":\"token\",\"value\":77777777},"
+        "\"s\":\"password=x1 card\",\"n\":4111111111111111}";
+    static const char out[] =
+        "{\"password\":[\"[redacted:password]\",\"[redacted:password]\",null,true],"
+        "\"cvv\":\"[redacted:code]\",\"a\":{\"name\":\"token\",\"value\":\"[redacted:token]\"},"
+        "\"s\":\"password=[redacted:password] card\",\"n\":4111111111111111}";
     struct buf buf;
 
     (void)state;
@@ -209,9 +221,10 @@ static void judge(struct tally *tally, struct str secret, struct str text)
 
 static void tell(const char *what, const struct tally *tally)
 {
-    print_message("%s: recall %zu of %zu (%.2f %%), false positives %zu of %zu (%.2f %%)\n", what, tally->n_found,
-                  tally->n_secret, 100.0 * (double)tally->n_found / (double)tally->n_secret, tally->n_spoilt,
-                  tally->n_plain, tally->n_plain ? 100.0 * (double)tally->n_spoilt / (double)tally->n_plain : 0);
+    print_message("%s: recall %zu of %zu (%.2f %%), false positives %zu of %zu (%.2f %%)\n", what,
+                  tally->n_found, tally->n_secret, 100.0 * (double)tally->n_found / (double)tally->n_secret,
+                  tally->n_spoilt, tally->n_plain,
+                  tally->n_plain ? 100.0 * (double)tally->n_spoilt / (double)tally->n_plain : 0);
 }
 
 static void lines_of_the_corpus_are_told_apart(void **state)
@@ -239,31 +252,126 @@ static void lines_of_the_corpus_are_told_apart(void **state)
     buf_done(&text);
 }
 
-static const char *const notations[] = {
-    "%s=%s", "%s: %s", "\"%s\":\"%s\"", "{\"a\":1,\"%s\":\"%s\",\"b\":2}", "'%s': '%s'", "{\\\"%s\\\":\\\"%s\\\"}",
-    "level=warn %s=%s user=ann", "%s = \"%s\"", "export %s='%s'", "x: 1, %s: %s, y: 2", "?%s=%s&page=2", ":%s => \"%s\"",
-    "<%s>%s</x>", "--%s=%s", "--%s %s --verbose", "[conf] %s=%s;other=1", "  %s:   %s  ", "%s := %s", "(%s=%s)", "set %s=%s\nnext"};
+static const char *const notations[] = {"%s=%s",
+                                        "%s: %s",
+                                        "\"%s\":\"%s\"",
+                                        "{\"a\":1,\"%s\":\"%s\",\"b\":2}",
+                                        "'%s': '%s'",
+                                        "{\\\"%s\\\":\\\"%s\\\"}",
+                                        "level=warn %s=%s user=ann",
+                                        "%s = \"%s\"",
+                                        "export %s='%s'",
+                                        "x: 1, %s: %s, y: 2",
+                                        "?%s=%s&page=2",
+                                        ":%s => \"%s\"",
+                                        "<%s>%s</x>",
+                                        "--%s=%s",
+                                        "--%s %s --verbose",
+                                        "[conf] %s=%s;other=1",
+                                        "  %s:   %s  ",
+                                        "%s := %s",
+                                        "(%s=%s)",
+                                        "set %s=%s\nnext"};
 
-static const char *const secret_names[] = {
-    "password", "Password", "PASSWORD", "passwd", "db_password", "DB_PASSWORD", "dbPassword", "user-password", "smtp_pass",
-    "pwd", "passphrase", "secret", "client_secret", "clientSecret", "CLIENT_SECRET", "token", "access_token", "accessToken",
-    "refresh_token", "id_token", "auth_token", "api_key", "apiKey", "API_KEY", "apikey", "X-Api-Key", "x-auth-token",
-    "aws_secret_access_key", "secret_key", "private_key", "session_id", "sessionid", "csrf_token", "encryption_key", "otp",
-    "jwt", "credentials", "mqtt.password", "spring.datasource.password", "wpa_psk", "reset_code"};
+static const char *const secret_names[] = {"password",
+                                           "Password",
+                                           "PASSWORD",
+                                           "passwd",
+                                           "db_password",
+                                           "DB_PASSWORD",
+                                           "dbPassword",
+                                           "user-password",
+                                           "smtp_pass",
+                                           "pwd",
+                                           "passphrase",
+                                           "secret",
+                                           "client_secret",
+                                           "clientSecret",
+                                           "CLIENT_SECRET",
+                                           "token",
+                                           "access_token",
+                                           "accessToken",
+                                           "refresh_token",
+                                           "id_token",
+                                           "auth_token",
+                                           "api_key",
+                                           "apiKey",
+                                           "API_KEY",
+                                           "apikey",
+                                           "X-Api-Key",
+                                           "x-auth-token",
+                                           "aws_secret_access_key",
+                                           "secret_key",
+                                           "private_key",
+                                           "session_id",
+                                           "sessionid",
+                                           "csrf_token",
+                                           "encryption_key",
+                                           "otp",
+                                           "jwt",
+                                           "credentials",
+                                           "mqtt.password",
+                                           "spring.datasource.password",
+                                           "wpa_psk",
+                                           "reset_code"};
 
-static const char *const secrets[] = {"hunter2", "Tr0ub4dor&3x", "correct-horse-battery", "9f86d081884c7d659a2feaa0c55ad015",
-                                      "kJ8/s+Qz0b==", "p@ssw0rd!", "pa.ss_wo-rd", "0123456789", "zażółć", "A1b2C3d4E5f6G7h8"};
+static const char *const secrets[] = {
+    "hunter2",      "Tr0ub4dor&3x",    "correct-horse-battery", "9f86d081884c7d659a2feaa0c55ad015",
+    "kJ8/s+Qz0b==", "p@ssw0rd!",       "pa.ss_wo-rd",           "0123456789",
+    "zażółć",       "A1b2C3d4E5f6G7h8"};
 
 /* Without a secret: names that only sound alike, with values of all kinds. */
-static const char *const plain_names[] = {
-    "max_tokens", "total_tokens", "token_count", "token_type", "tokens_used", "tokenizer", "password_policy", "password_length",
-    "password_changed_at", "has_password", "secret_count", "key", "primary_key", "public_key", "foreign_key", "key_id", "sort_key",
-    "session", "session_count", "cookie_domain", "authorized", "author", "authority", "author_id", "secretary", "passenger",
-    "compass", "bypass", "passed", "pin", "code", "error_code", "status_code", "zip_code", "user_id", "device_id", "request_id",
-    "trace_id", "name", "email", "path", "host", "latency_ms", "firmware", "api_keys_total", "is_token", "min_password"};
+static const char *const plain_names[] = {"max_tokens",
+                                          "total_tokens",
+                                          "token_count",
+                                          "token_type",
+                                          "tokens_used",
+                                          "tokenizer",
+                                          "password_policy",
+                                          "password_length",
+                                          "password_changed_at",
+                                          "has_password",
+                                          "secret_count",
+                                          "key",
+                                          "primary_key",
+                                          "public_key",
+                                          "foreign_key",
+                                          "key_id",
+                                          "sort_key",
+                                          "session",
+                                          "session_count",
+                                          "cookie_domain",
+                                          "authorized",
+                                          "author",
+                                          "authority",
+                                          "author_id",
+                                          "secretary",
+                                          "passenger",
+                                          "compass",
+                                          "bypass",
+                                          "passed",
+                                          "pin",
+                                          "code",
+                                          "error_code",
+                                          "status_code",
+                                          "zip_code",
+                                          "user_id",
+                                          "device_id",
+                                          "request_id",
+                                          "trace_id",
+                                          "name",
+                                          "email",
+                                          "path",
+                                          "host",
+                                          "latency_ms",
+                                          "firmware",
+                                          "api_keys_total",
+                                          "is_token",
+                                          "min_password"};
 
-static const char *const plain_values[] = {"1", "812", "true", "basic", "2026-11-21T05:37:01Z", "eu-west-1", "v1.2.3", "ok",
-                                           "/var/lib/app", "3fa85f64-5717-4562-b3fc-2c963f66afa6"};
+static const char *const plain_values[] = {
+    "1",         "812",    "true", "basic",        "2026-11-21T05:37:01Z",
+    "eu-west-1", "v1.2.3", "ok",   "/var/lib/app", "3fa85f64-5717-4562-b3fc-2c963f66afa6"};
 
 static void fill(struct buf *buf, const char *notation, const char *name, const char *value)
 {
@@ -311,10 +419,26 @@ static void structured_names_are_told_apart(void **state)
  * clock, with a margin that only a square could exceed. */
 static void hostile_texts_take_no_square_of_their_length(void **state)
 {
-    static const char *const hostile[] = {"eyJ-",        "sk-",         "password='",  "token=${",       "://a:",
-                                          "a.",          "-----BEGIN PRIVATE KEY-----", "Bearer ", "token=f(",   "4111 ",
-                                          "AA00 ",       "name=",       "password: [", "hvs.",           "\\\"password\\\":",
-                                          "password -> ", "eyJaaaaaaaaaa.", "cookie: ", "x=,",           "token=\\"};
+    static const char *const hostile[] = {"eyJ-",
+                                          "sk-",
+                                          "password='",
+                                          "token=${",
+                                          "://a:",
+                                          "a.",
+                                          "-----BEGIN PRIVATE KEY-----",
+                                          "Bearer ",
+                                          "token=f(",
+                                          "4111 ",
+                                          "AA00 ",
+                                          "name=",
+                                          "password: [",
+                                          "hvs.",
+                                          "\\\"password\\\":",
+                                          "password -> ",
+                                          "eyJaaaaaaaaaa.",
+                                          "cookie: ",
+                                          "x=,",
+                                          "token=\\"};
 
     (void)state;
     for (size_t i = 0; i < N_OF(hostile); i++) {
@@ -324,7 +448,8 @@ static void hostile_texts_take_no_square_of_their_length(void **state)
         buf_init(&out, (size_t)64 * 1024 * 1024);
         while (text.len < 1024 * 1024)
             buf_append_text(&text, hostile[i]);
-        text_redact(&out, buf_str(&text)); /* a square of a million takes minutes: the run's limit is the judge */
+        text_redact(&out,
+                    buf_str(&text)); /* a square of a million takes minutes: the run's limit is the judge */
         assert_int_equal(buf_error(&out), 0);
         buf_done(&text);
         buf_done(&out);
