@@ -39,6 +39,20 @@ static void best_rise(struct best *best, struct candidate candidate)
     best->items[at] = candidate;
 }
 
+void best_put(struct best *best, struct candidate candidate)
+{
+    if (best->n < best->max)
+        best_rise(best, candidate);
+    else if (best->max && candidate_compare(&candidate, &best->items[0]) < 0)
+        best_sink(best, candidate);
+}
+
+void best_sort(struct best *best)
+{
+    if (best->n > 1)
+        qsort(best->items, best->n, sizeof(*best->items), candidate_compare);
+}
+
 int best_collect(struct best *best, const struct docs *docs, const struct docs_filter *filter,
                  const struct scores *scores, float min_score, struct arena *arena)
 {
@@ -56,13 +70,8 @@ int best_collect(struct best *best, const struct docs *docs, const struct docs_f
         if (!docs_match(docs, filter, doc))
             continue;
         const struct doc *item = &docs->items[doc];
-        struct candidate candidate = {score, doc, item->created_us, item->row};
-        if (best->n < best->max)
-            best_rise(best, candidate);
-        else if (candidate_compare(&candidate, &best->items[0]) < 0)
-            best_sink(best, candidate);
+        best_put(best, (struct candidate){score, doc, item->created_us, item->row});
     }
-    if (best->n > 1)
-        qsort(best->items, best->n, sizeof(*best->items), candidate_compare);
+    best_sort(best);
     return 0;
 }

@@ -20,6 +20,9 @@ struct best {
     size_t n, max;
 };
 
+/* Puts a candidate among them, where it belongs there. Until best_sort the worst is the first. */
+void best_put(struct best *best, struct candidate candidate);
+void best_sort(struct best *best);
 /* Fills best (max is set) with those that score min_score at least and pass the filter; in the arena. */
 int best_collect(struct best *best, const struct docs *docs, const struct docs_filter *filter,
                  const struct scores *scores, float min_score, struct arena *arena);

@@ -13,31 +13,54 @@
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 
-/* Short tables: most words differ in length from all but a few. */
 #define WORD(literal)                                                                                        \
     {                                                                                                        \
         literal, sizeof(literal) - 1                                                                         \
     }
-static const struct str time_words[] = {
-    WORD("ago"),      WORD("april"),     WORD("august"),    WORD("avril"),      WORD("ayer"),
-    WORD("day"),      WORD("december"),  WORD("demain"),    WORD("dezember"),   WORD("diciembre"),
-    WORD("dimanche"), WORD("dienstag"),  WORD("domingo"),   WORD("donnerstag"), WORD("enero"),
-    WORD("february"), WORD("freitag"),   WORD("friday"),    WORD("gestern"),    WORD("heute"),
-    WORD("hier"),     WORD("hoy"),       WORD("january"),   WORD("januar"),     WORD("jeudi"),
-    WORD("jueves"),   WORD("july"),      WORD("june"),      WORD("last"),       WORD("lundi"),
-    WORD("lunes"),    WORD("mai"),       WORD("march"),     WORD("may"),        WORD("mayo"),
-    WORD("mittwoch"), WORD("monat"),     WORD("monday"),    WORD("montag"),     WORD("month"),
-    WORD("morgen"),   WORD("next"),      WORD("november"),  WORD("october"),    WORD("oktober"),
-    WORD("recently"), WORD("samstag"),   WORD("saturday"),  WORD("september"),  WORD("sonntag"),
-    WORD("sunday"),   WORD("thursday"),  WORD("today"),     WORD("tomorrow"),   WORD("tonight"),
-    WORD("tuesday"),  WORD("wednesday"), WORD("week"),      WORD("weekend"),    WORD("woche"),
-    WORD("wczoraj"),  WORD("year"),      WORD("yesterday"),
+/* What tells a time or a number, by the first letter: one entry in twenty is looked at. */
+struct telling {
+    struct str word;
+    bool is_number; /* else a time */
 };
-static const struct str number_words[] = {
-    WORD("couple"), WORD("drei"),  WORD("eight"), WORD("ein"),  WORD("eins"), WORD("few"),   WORD("five"),
-    WORD("four"),   WORD("fünf"),  WORD("nine"),  WORD("once"), WORD("one"),  WORD("seven"), WORD("six"),
-    WORD("ten"),    WORD("three"), WORD("twice"), WORD("two"),  WORD("vier"), WORD("zwei"),
+#define TIME(literal)                                                                                        \
+    {                                                                                                        \
+        WORD(literal), false                                                                                 \
+    }
+#define NUMBER(literal)                                                                                      \
+    {                                                                                                        \
+        WORD(literal), true                                                                                  \
+    }
+#define MAX_OF_A_LETTER 10
+/* clang-format off */
+static const struct telling tellings[26][MAX_OF_A_LETTER] = {
+    ['a' - 'a'] = {TIME("ago"), TIME("april"), TIME("august"), TIME("avril"), TIME("ayer")},
+    ['c' - 'a'] = {NUMBER("couple")},
+    ['d' - 'a'] = {TIME("day"), TIME("december"), TIME("demain"), TIME("dezember"), TIME("diciembre"),
+        TIME("dienstag"), TIME("dimanche"), TIME("domingo"), TIME("donnerstag"), NUMBER("drei")},
+    ['e' - 'a'] = {NUMBER("eight"), NUMBER("ein"), NUMBER("eins"), TIME("enero")},
+    ['f' - 'a'] = {TIME("february"), NUMBER("few"), NUMBER("five"), NUMBER("four"), TIME("freitag"),
+        TIME("friday"), NUMBER("fünf")},
+    ['g' - 'a'] = {TIME("gestern")},
+    ['h' - 'a'] = {TIME("heute"), TIME("hier"), TIME("hoy")},
+    ['j' - 'a'] = {TIME("januar"), TIME("january"), TIME("jeudi"), TIME("jueves"), TIME("july"),
+        TIME("june")},
+    ['l' - 'a'] = {TIME("last"), TIME("lundi"), TIME("lunes")},
+    ['m' - 'a'] = {TIME("mai"), TIME("march"), TIME("may"), TIME("mayo"), TIME("mittwoch"), TIME("monat"),
+        TIME("monday"), TIME("montag"), TIME("month"), TIME("morgen")},
+    ['n' - 'a'] = {TIME("next"), NUMBER("nine"), TIME("november")},
+    ['o' - 'a'] = {TIME("october"), TIME("oktober"), NUMBER("once"), NUMBER("one")},
+    ['r' - 'a'] = {TIME("recently")},
+    ['s' - 'a'] = {TIME("samstag"), TIME("saturday"), TIME("september"), NUMBER("seven"), NUMBER("six"),
+        TIME("sonntag"), TIME("sunday")},
+    ['t' - 'a'] = {NUMBER("ten"), NUMBER("three"), TIME("thursday"), TIME("today"), TIME("tomorrow"),
+        TIME("tonight"), TIME("tuesday"), NUMBER("twice"), NUMBER("two")},
+    ['v' - 'a'] = {NUMBER("vier")},
+    ['w' - 'a'] = {TIME("wczoraj"), TIME("wednesday"), TIME("week"), TIME("weekend"), TIME("woche")},
+    ['y' - 'a'] = {TIME("year"), TIME("yesterday")},
+    ['z' - 'a'] = {NUMBER("zwei")},
 };
+/* clang-format on */
+
 static const struct str first_person[] = {
     WORD("i"),  WORD("ich"), WORD("je"),  WORD("m"),  WORD("me"),  WORD("mein"), WORD("meine"),
     WORD("mi"), WORD("mis"), WORD("mon"), WORD("my"), WORD("our"), WORD("us"),   WORD("we"),
@@ -85,13 +108,25 @@ static bool is_in_word(struct str text, size_t pos)
     return is_digit(text.ptr[start]) || start + letter_at(text, start) == pos;
 }
 
-/* The word and those of the tables as lower case. */
+/* The word and those of the table as lower case. */
 static bool is_among(struct str word, const struct str *table, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (word.len == table[i].len && str_eq_nocase(word, table[i]))
             return true;
     return false;
+}
+
+static const struct telling *find_telling(struct str word)
+{
+    unsigned char initial = (unsigned char)(word.ptr[0] | 0x20);
+    if (initial < 'a' || initial > 'z')
+        return NULL;
+    const struct telling *of_letter = tellings[initial - 'a'];
+    for (size_t i = 0; i < MAX_OF_A_LETTER && of_letter[i].word.len; i++)
+        if (word.len == of_letter[i].word.len && str_eq_nocase(word, of_letter[i].word))
+            return &of_letter[i];
+    return NULL;
 }
 
 static bool is_name_byte(char c)
@@ -161,15 +196,18 @@ struct cues cues_of(struct str text)
         char c = text.ptr[pos];
         if (letter_at(text, pos)) {
             struct str word = next_word(text, &pos);
-            if (is_among(word, time_words, N_OF(time_words)))
+            const struct telling *telling = find_telling(word);
+            if (telling && telling->is_number)
+                cues.has_number = true;
+            else if (telling)
                 count(&cues.n_times);
-            cues.has_number |= is_among(word, number_words, N_OF(number_words));
             if (!is_start && is_upper(c) && word.len > 1)
                 count(&cues.n_names);
             is_start = false;
             continue;
         }
-        cues.asks |= c == '?' || is_at(text, pos, STR_LIT("？")) || is_at(text, pos, STR_LIT("؟"));
+        cues.asks |= c == '?' || ((unsigned char)c >= 0x80 &&
+                                  (is_at(text, pos, STR_LIT("？")) || is_at(text, pos, STR_LIT("؟"))));
         cues.has_number |= is_digit(c);
         is_start |= c == '.' || c == '!' || c == '?' || c == '\n';
         pos++;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define NO_NUMBER UINT32_MAX
+#define MAX_FEW   40
 
 void forward_init(struct forward *forward)
 {
@@ -49,13 +50,28 @@ static int compare_numbers(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* A text has a few dozen terms, which are sorted faster than the library's function is set up. */
+static void sort_numbers(uint32_t *numbers, size_t n)
+{
+    if (n > MAX_FEW) {
+        qsort(numbers, n, sizeof(*numbers), compare_numbers);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        uint32_t number = numbers[i];
+        size_t at = i;
+        for (; at && numbers[at - 1] > number; at--)
+            numbers[at] = numbers[at - 1];
+        numbers[at] = number;
+    }
+}
+
 int forward_add(struct forward *forward, uint32_t doc, uint32_t *terms, size_t n_terms)
 {
     int err = reserve(forward, doc + 1, n_terms);
     if (err)
         return err;
-    if (n_terms > 1)
-        qsort(terms, n_terms, sizeof(*terms), compare_numbers);
+    sort_numbers(terms, n_terms);
     if (n_terms && terms[n_terms - 1] > FORWARD_MAX_TERM)
         return ERR_LIMIT;
     while (forward->n_docs < doc)

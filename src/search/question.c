@@ -121,7 +121,7 @@ static int read_vector(struct partition *partition, struct str text, struct aren
                        struct vector_query *ret_vector)
 {
     const struct embedder *embedder = partition->models->embedder;
-    *ret_vector = (struct vector_query){NULL, NULL};
+    *ret_vector = (struct vector_query){NULL, NULL, NULL};
     if (!embedder)
         return 0;
     float *vector = arena_alloc(arena, embedder_dims(embedder) * sizeof(*vector));

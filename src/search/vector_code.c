@@ -8,7 +8,11 @@
  * bytes.
  *
  * The rotation is rounds of random signs and a Hadamard transform over the largest power of two that fits,
- * over the front and the back in turn. Additions alone, in one order: the same bits on every machine.
+ * over the front and the back in turn.
+ *
+ * What every added vector goes through is written so that a compiler turns it into vector code, and compiled
+ * twice: portably and for AVX2, which has no fused multiplication that would round otherwise. Sums run in one
+ * order: the same bits on every machine.
  */
 #include "search/vector_priv.h"
 
@@ -16,13 +20,35 @@
 
 /* The mean of a normal number times the level it is kept as; without unit. */
 #define MEAN_PRODUCT 1.77
-#define N_ROUNDS     4 /* two mix a power of two; where front and back overlap by half, four do */
+/* Two mix a power of two; where front and back overlap by half, four do. */
+#define N_ROUNDS_OF_POWER 2
+#define N_ROUNDS          4
+#define N_SUMS            8 /* run beside each other */
 
-int vector_normalize(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
+/* Compiled into each of those that call it, for what these are compiled for. */
+#define INLINE static inline __attribute__((always_inline))
+
+static double add_up(const double sums[N_SUMS])
 {
-    double squares = 0;
-    for (uint32_t i = 0; i < dim; i++)
-        squares += (double)vector[i] * vector[i];
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+/* The sum of the squares of n numbers. */
+INLINE double square_length(const float *vector, uint32_t n)
+{
+    double sums[N_SUMS] = {0};
+    uint32_t i = 0;
+    for (; i + N_SUMS <= n; i += N_SUMS)
+        for (unsigned j = 0; j < N_SUMS; j++)
+            sums[j] += (double)vector[i + j] * vector[i + j];
+    for (; i < n; i++)
+        sums[i % N_SUMS] += (double)vector[i] * vector[i];
+    return add_up(sums);
+}
+
+INLINE int normalize(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
+{
+    double squares = square_length(vector, dim);
     if (!isfinite(squares))
         return ERR_INVALID;
     if (squares == 0)
@@ -41,24 +67,99 @@ void vector_to_side(const float *rotated, uint32_t width, int16_t *ret_side)
         ret_side[i] = (int16_t)(rotated[i] * SIDE_ONE + (rotated[i] < 0 ? -0.5F : 0.5F));
 }
 
-void vector_to_row(const float *rotated, uint32_t width, struct vector_row *ret_row)
+void vector_to_rest(const float *rotated, uint32_t width, int16_t *ret_rest)
 {
+    for (uint32_t i = 0; i < width; i++) {
+        float steps = rotated[i] * SIDE_ONE;
+        int whole = (int)(steps + (steps < 0 ? -0.5F : 0.5F)); /* as vector_to_side rounds */
+        ret_rest[i] = (int16_t)((steps - (float)whole) * REST_ONE);
+    }
+}
+
+/* Of numbers that are finite. */
+INLINE float largest_of(const float *vector, uint32_t width)
+{
+    int32_t largest = 0; /* bits rise with what they stand for */
+    for (uint32_t i = 0; i < width; i++) {
+        int32_t bits;
+        memcpy(&bits, &vector[i], sizeof(bits));
+        bits &= INT32_MAX;
+        largest = bits > largest ? bits : largest;
+    }
+    float result;
+    memcpy(&result, &largest, sizeof(result));
+    return result;
+}
+
+/* The nearest integer, of ties the even one: what is below the lowest bit of so large a number is rounded
+ * away. |x| is less than a million. */
+INLINE int32_t nearest(float x)
+{
+    const float large = 0x1.8p23F;
+    float sum = x + large;
+    int32_t bits, zero;
+    memcpy(&bits, &sum, sizeof(bits));
+    memcpy(&zero, &large, sizeof(zero));
+    return bits - zero;
+}
+
+/* The sum of the products; each is exact. */
+INLINE double product_of(const int16_t *steps, const float *rotated, uint32_t width)
+{
+    double sums[N_SUMS] = {0};
+    for (uint32_t i = 0; i < width; i += N_SUMS)
+        for (unsigned j = 0; j < N_SUMS; j++)
+            sums[j] += (double)steps[i + j] * rotated[i + j];
+    return add_up(sums);
+}
+
+INLINE void to_steps(const float *rotated, uint32_t width, float max_step, int16_t *ret_steps)
+{
+    float steps_per_one = max_step / largest_of(rotated, width);
+    for (uint32_t i = 0; i < width; i++)
+        ret_steps[i] = (int16_t)nearest(rotated[i] * steps_per_one);
+}
+
+INLINE void to_fine(const float *rotated, uint32_t width, struct vector_fine *ret_fine, int8_t *ret_low)
+{
+    int16_t steps[VECTOR_MAX_DIM];
+    int32_t low_squares = 0;
+    to_steps(rotated, width, MAX_FINE_STEP, steps);
+    for (uint32_t i = 0; i < width; i++) {
+        int high = (steps[i] + 128) >> 8, low = steps[i] - high * 256;
+        ret_fine->high[i] = (int8_t)high;
+        ret_low[i] = (int8_t)low;
+        low_squares += low * low;
+    }
+    double product = product_of(steps, rotated, width);
+    ret_fine->scale = (float)(1 / (SIDE_ONE * product));
+    /* By Cauchy and Schwarz: the length of what the low bytes add, and of what a query's rounding leaves out,
+     * half a step a dimension at most. */
+    double unsaid = sqrt(low_squares) / product + 0.5 * sqrt(width) / SIDE_ONE;
+    ret_fine->slack = (float)(1.001 * unsaid);
+}
+
+void vector_from_fine(const struct vector_fine *fine, const int8_t *low, uint32_t width, float *ret_rotated)
+{
+    float one = fine->scale * SIDE_ONE;
+    for (uint32_t i = 0; i < width; i++)
+        ret_rotated[i] = (float)(fine->high[i] * 256 + low[i]) * one;
+}
+
+INLINE void to_row(const float *rotated, uint32_t width, struct vector_row *ret_row)
+{
+    int16_t steps[VECTOR_MAX_DIM];
     uint8_t *low = row_low(ret_row, width);
     uint32_t quarter = width / 4;
-    float largest = 0;
-    double product = 0;
+    to_steps(rotated, width, MAX_STEP, steps);
     for (uint32_t i = 0; i < width; i++)
-        largest = fmaxf(largest, fabsf(rotated[i]));
-    memset(low, 0, quarter);
-    for (uint32_t i = 0; i < width; i++) {
-        int step = (int)lrintf(rotated[i] / largest * MAX_STEP);
-        ret_row->high[i] = (int8_t)(step >> 2);
-        low[i % quarter] |= (uint8_t)((step & 3) << 2 * (i / quarter));
-        product += (double)step * rotated[i];
-    }
+        ret_row->high[i] = (int8_t)(steps[i] >> 2);
+    for (uint32_t i = 0; i < quarter; i++)
+        low[i] = (uint8_t)((steps[i] & 3) | (steps[quarter + i] & 3) << 2 |
+                           (steps[2 * quarter + i] & 3) << 4 | (steps[3 * quarter + i] & 3) << 6);
     /* Not the step's size: this way a vector's cosine with itself is 1, whatever rounding did to its length.
      */
-    ret_row->scale = (float)(1 / (SIDE_ONE * product));
+    ret_row->scale = (float)(1 / (SIDE_ONE * product_of(steps, rotated, width)));
 }
 
 /* 64 random signs that depend on their place alone (splitmix64). */
@@ -70,7 +171,7 @@ static uint64_t signs_at(unsigned round, uint32_t word)
     return x ^ x >> 31;
 }
 
-static void flip_signs(float *vector, uint32_t width, unsigned round)
+INLINE void flip_signs(float *vector, uint32_t width, unsigned round)
 {
     for (uint32_t word = 0; word < width / 64; word++) {
         uint64_t signs = signs_at(round, word);
@@ -83,22 +184,24 @@ static void flip_signs(float *vector, uint32_t width, unsigned round)
     }
 }
 
-/* Eight at a time: sums and differences at distances 1, 2 and 4, which a compiler does not turn into vector
- * code by itself. */
-static void transform_eights(float *vector, uint32_t n)
+/* Sums and differences at distances 1, 2 and 4, eight numbers at a time. */
+INLINE void transform_eights(float *vector, uint32_t n)
 {
-    for (float *v = vector; v < vector + n; v += 8) {
-        float a0 = v[0] + v[1], a1 = v[0] - v[1], a2 = v[2] + v[3], a3 = v[2] - v[3];
-        float a4 = v[4] + v[5], a5 = v[4] - v[5], a6 = v[6] + v[7], a7 = v[6] - v[7];
-        float b0 = a0 + a2, b1 = a1 + a3, b2 = a0 - a2, b3 = a1 - a3;
-        float b4 = a4 + a6, b5 = a5 + a7, b6 = a4 - a6, b7 = a5 - a7;
-        v[0] = b0 + b4, v[1] = b1 + b5, v[2] = b2 + b6, v[3] = b3 + b7;
-        v[4] = b0 - b4, v[5] = b1 - b5, v[6] = b2 - b6, v[7] = b3 - b7;
+    typedef float eight __attribute__((vector_size(32)));
+    const eight signs1 = {1, -1, 1, -1, 1, -1, 1, -1}, signs2 = {1, 1, -1, -1, 1, 1, -1, -1},
+                signs4 = {1, 1, 1, 1, -1, -1, -1, -1};
+    for (uint32_t at = 0; at < n; at += 8) {
+        eight v;
+        memcpy(&v, vector + at, sizeof(v));
+        v = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6) + v * signs1;
+        v = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5) + v * signs2;
+        v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3) + v * signs4;
+        memcpy(vector + at, &v, sizeof(v));
     }
 }
 
 /* The Walsh-Hadamard transform of n numbers, a power of two from 64 up; lengths grow by sqrt(n). */
-static void transform(float *vector, uint32_t n)
+INLINE void transform(float *vector, uint32_t n)
 {
     transform_eights(vector, n);
     for (uint32_t half = 8; half < n; half *= 2)
@@ -112,13 +215,14 @@ static void transform(float *vector, uint32_t n)
         }
 }
 
-void vector_rotate(float *vector, uint32_t width)
+INLINE void rotate(float *vector, uint32_t width)
 {
     uint32_t n = 64;
     while (n * 2 <= width)
         n *= 2;
     float scale = 1 / sqrtf((float)n);
-    for (unsigned round = 0; round < N_ROUNDS; round++) {
+    unsigned n_rounds = n == width ? N_ROUNDS_OF_POWER : N_ROUNDS;
+    for (unsigned round = 0; round < n_rounds; round++) {
         float *part = round % 2 ? vector + width - n : vector;
         flip_signs(vector, width, round);
         transform(part, n);
@@ -128,27 +232,27 @@ void vector_rotate(float *vector, uint32_t width)
 }
 
 /* Of two bits for a component, to -3, -1, 1 or 3. */
-static int level_of(unsigned bits)
+INLINE int level_of(unsigned bits)
 {
     return 2 * (int)bits - 3;
 }
 
-void vector_encode(const float *rotated, uint32_t width, uint8_t *block, size_t i)
+INLINE void encode(const float *rotated, uint32_t width, uint8_t *block, size_t i)
 {
     float steps_per_one = sqrtf((float)width); /* a step is a standard deviation */
-    double product = 0;
+    int16_t levels[VECTOR_MAX_DIM];
+    for (uint32_t at = 0; at < width; at++) {
+        float steps = rotated[at] * steps_per_one;
+        levels[at] = (int16_t)level_of((unsigned)(steps > -1) + (steps > 0) + (steps > 1));
+    }
     for (uint32_t at = 0; at < width; at += 4) {
         unsigned code = 0;
-        for (unsigned j = 0; j < 4; j++) {
-            float steps = rotated[at + j] * steps_per_one;
-            unsigned bits = (unsigned)(steps > -1) + (steps > 0) + (steps > 1);
-            code |= bits << 2 * j;
-            product += (double)rotated[at + j] * level_of(bits);
-        }
+        for (unsigned j = 0; j < 4; j++)
+            code |= (unsigned)(levels[at + j] + 3) / 2 << 2 * j;
         block[at / 4 * BLOCK_DOCS + block_lane(i)] = (uint8_t)code;
     }
     /* Makes the factor one half of 32768 on the average. */
-    double factor = 16384 * MEAN_PRODUCT * sqrt(width) / product;
+    double factor = 16384 * MEAN_PRODUCT * sqrt(width) / product_of(levels, rotated, width);
     block_factors(block, width)[i] = (int16_t)fmin(factor, INT16_MAX);
 }
 
@@ -199,4 +303,110 @@ float vector_key_per_cosine(uint32_t width)
 float vector_estimate_error(uint32_t width, float cosine)
 {
     return sqrtf(0.135F * (1 - cosine * cosine) / (float)width);
+}
+
+/* ---- what an added vector goes through, compiled for each processor ---- */
+
+struct coder {
+    int (*normalize)(const float *vector, uint32_t dim, uint32_t width, float *ret_unit);
+    void (*rotate)(float *vector, uint32_t width);
+    void (*to_row)(const float *rotated, uint32_t width, struct vector_row *ret_row);
+    void (*to_fine)(const float *rotated, uint32_t width, struct vector_fine *ret_fine, int8_t *ret_low);
+    void (*encode)(const float *rotated, uint32_t width, uint8_t *block, size_t i);
+};
+
+static int normalize_portable(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
+{
+    return normalize(vector, dim, width, ret_unit);
+}
+
+static void rotate_portable(float *vector, uint32_t width)
+{
+    rotate(vector, width);
+}
+
+static void to_row_portable(const float *rotated, uint32_t width, struct vector_row *ret_row)
+{
+    to_row(rotated, width, ret_row);
+}
+
+static void to_fine_portable(const float *rotated, uint32_t width, struct vector_fine *ret_fine,
+                             int8_t *ret_low)
+{
+    to_fine(rotated, width, ret_fine, ret_low);
+}
+
+static void encode_portable(const float *rotated, uint32_t width, uint8_t *block, size_t i)
+{
+    encode(rotated, width, block, i);
+}
+
+static const struct coder coder_portable = {normalize_portable, rotate_portable, to_row_portable,
+                                            to_fine_portable, encode_portable};
+
+#ifdef __x86_64__
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static int normalize_avx2(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
+{
+    return normalize(vector, dim, width, ret_unit);
+}
+
+AVX2 static void rotate_avx2(float *vector, uint32_t width)
+{
+    rotate(vector, width);
+}
+
+AVX2 static void to_row_avx2(const float *rotated, uint32_t width, struct vector_row *ret_row)
+{
+    to_row(rotated, width, ret_row);
+}
+
+AVX2 static void to_fine_avx2(const float *rotated, uint32_t width, struct vector_fine *ret_fine,
+                              int8_t *ret_low)
+{
+    to_fine(rotated, width, ret_fine, ret_low);
+}
+
+AVX2 static void encode_avx2(const float *rotated, uint32_t width, uint8_t *block, size_t i)
+{
+    encode(rotated, width, block, i);
+}
+
+static const struct coder coder_avx2 = {normalize_avx2, rotate_avx2, to_row_avx2, to_fine_avx2, encode_avx2};
+
+static const struct coder *coder(void)
+{
+    return __builtin_cpu_supports("avx2") ? &coder_avx2 : &coder_portable;
+}
+#else
+static const struct coder *coder(void)
+{
+    return &coder_portable;
+}
+#endif
+
+int vector_normalize(const float *vector, uint32_t dim, uint32_t width, float *ret_unit)
+{
+    return coder()->normalize(vector, dim, width, ret_unit);
+}
+
+void vector_rotate(float *vector, uint32_t width)
+{
+    coder()->rotate(vector, width);
+}
+
+void vector_to_row(const float *rotated, uint32_t width, struct vector_row *ret_row)
+{
+    coder()->to_row(rotated, width, ret_row);
+}
+
+void vector_to_fine(const float *rotated, uint32_t width, struct vector_fine *ret_fine, int8_t *ret_low)
+{
+    coder()->to_fine(rotated, width, ret_fine, ret_low);
+}
+
+void vector_encode(const float *rotated, uint32_t width, uint8_t *block, size_t i)
+{
+    coder()->encode(rotated, width, block, i);
 }

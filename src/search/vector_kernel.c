@@ -43,7 +43,18 @@ static int32_t dot(const int16_t *side, const struct vector_row *row, uint32_t w
     return sum;
 }
 
-const struct vector_kernel vector_kernel_portable = {"portable", scan_blocks, dot};
+static void dots(const int16_t *side, const int8_t *rows, size_t stride, size_t n, uint32_t width,
+                 int32_t *ret_dots)
+{
+    for (size_t i = 0; i < n; i++, rows += stride) {
+        int32_t sum = 0;
+        for (uint32_t at = 0; at < width; at++)
+            sum += side[at] * rows[at];
+        ret_dots[i] = sum;
+    }
+}
+
+const struct vector_kernel vector_kernel_portable = {"portable", scan_blocks, dot, dots};
 
 size_t vector_list_kernels(const struct vector_kernel *ret_kernels[static VECTOR_MAX_KERNELS])
 {

@@ -75,5 +75,16 @@ static int32_t dot(const int16_t *side, const struct vector_row *row, uint32_t w
     return vaddvq_s32(sums);
 }
 
-const struct vector_kernel vector_kernel_neon = {"neon", scan_blocks, dot};
+static void dots(const int16_t *side, const int8_t *rows, size_t stride, size_t n, uint32_t width,
+                 int32_t *ret_dots)
+{
+    for (size_t i = 0; i < n; i++, rows += stride) {
+        int32x4_t sums = vdupq_n_s32(0);
+        for (uint32_t at = 0; at < width; at += 8)
+            sums = add_products(sums, side + at, vmovl_s8(vld1_s8(rows + at)));
+        ret_dots[i] = vaddvq_s32(sums);
+    }
+}
+
+const struct vector_kernel vector_kernel_neon = {"neon", scan_blocks, dot, dots};
 #endif

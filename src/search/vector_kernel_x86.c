@@ -97,7 +97,21 @@ AVX2 static int32_t dot_avx2(const int16_t *side, const struct vector_row *row, 
         _mm256_add_epi32(_mm256_slli_epi32(sums, 2), dot_low(side, row_low(row, width), width / 4)));
 }
 
-const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2};
+AVX2 static void dots_avx2(const int16_t *side, const int8_t *rows, size_t stride, size_t n, uint32_t width,
+                           int32_t *ret_dots)
+{
+    for (size_t i = 0; i < n; i++, rows += stride) {
+        __m256i sums = _mm256_setzero_si256();
+        for (uint32_t at = 0; at < width; at += 16) {
+            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + at));
+            __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(rows + at)));
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+        }
+        ret_dots[i] = sum_avx2(sums);
+    }
+}
+
+const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2, dots_avx2};
 
 /* ---- AVX-512: a whole row ---- */
 
@@ -155,5 +169,39 @@ AVX512 static int32_t dot_avx512(const int16_t *side, const struct vector_row *r
         _mm256_add_epi32(_mm256_slli_epi32(halves, 2), dot_low(side, row_low(row, width), width / 4)));
 }
 
-const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx512};
+/* The sums of four registers each. */
+AVX512 static inline __m128i sum_four_avx512(const __m512i sums[4])
+{
+    __m256i halves[4];
+    for (unsigned i = 0; i < 4; i++)
+        halves[i] = _mm256_add_epi32(_mm512_castsi512_si256(sums[i]), _mm512_extracti64x4_epi64(sums[i], 1));
+    __m256i pairs =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3]));
+    return _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+}
+
+/* Four rows at a time; where there are fewer the last stands in. */
+AVX512 static void dots_avx512(const int16_t *side, const int8_t *rows, size_t stride, size_t n,
+                               uint32_t width, int32_t *ret_dots)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                           _mm512_setzero_si512()};
+        const int8_t *four[4];
+        int32_t found[4];
+        for (size_t k = 0; k < 4; k++)
+            four[k] = rows + (i + k < n ? i + k : n - 1) * stride;
+        for (uint32_t at = 0; at < width; at += 32) {
+            __m512i a = _mm512_loadu_si512(side + at);
+            for (size_t k = 0; k < 4; k++) {
+                __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(four[k] + at));
+                sums[k] = _mm512_add_epi32(sums[k], _mm512_madd_epi16(a, _mm512_cvtepi8_epi16(bytes)));
+            }
+        }
+        _mm_storeu_si128((__m128i *)(void *)found, sum_four_avx512(sums));
+        memcpy(ret_dots + i, found, (n - i < 4 ? n - i : 4) * sizeof(*found));
+    }
+}
+
+const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx512, dots_avx512};
 #endif

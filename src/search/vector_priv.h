@@ -11,12 +11,15 @@
 #ifndef PRECIS_SEARCH_VECTOR_PRIV_H
 #define PRECIS_SEARCH_VECTOR_PRIV_H
 
+#include "search/best.h"
 #include "search/vector.h"
 
 #define BLOCK_DOCS 64
 #define SIDE_ONE                                                                                             \
     32767 /* 1.0 in a query's fixed point: products with rows then fit 32 bits, whatever the order */
-#define MAX_STEP 511
+#define MAX_STEP      511
+#define MAX_FINE_STEP 32639 /* the highest whose high byte is no more than 127 */
+#define REST_ONE      32768 /* of what a side's rounding left: a half at most */
 
 /* A vector as it is compared: a query's fixed-point numbers times its steps, times the scale, is the cosine.
  * Steps have ten bits: eight with the sign, then two in quarters of a byte, those of the first quarter of the
@@ -39,6 +42,24 @@ static inline uint8_t *row_low(const struct vector_row *row, uint32_t width)
 static inline struct vector_row *row_at(uint8_t *rows, uint32_t width, size_t i)
 {
     return (struct vector_row *)(void *)(rows + i * row_size_bytes(width));
+}
+
+/* A vector of an index of few: steps have sixteen bits, 256 times the high byte and the low one, both signed.
+ * High bytes lie apart from the low ones: they alone say of most documents that they are too far away. */
+struct vector_fine {
+    float scale; /* as a row's */
+    float slack; /* how far the cosine can be from what the high bytes say */
+    int8_t high[];
+};
+
+static inline size_t fine_size_bytes(uint32_t width)
+{
+    return sizeof(struct vector_fine) + width;
+}
+
+static inline struct vector_fine *fine_at(uint8_t *rows, uint32_t width, size_t i)
+{
+    return (struct vector_fine *)(void *)(rows + i * fine_size_bytes(width));
 }
 
 /* Documents of a block, at i. */
@@ -77,6 +98,9 @@ struct vector_kernel {
     void (*scan)(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan, int16_t *ret_keys,
                  uint64_t *ret_masks);
     int32_t (*dot)(const int16_t *side, const struct vector_row *row, uint32_t width);
+    /* Of n rows of bytes, each so many bytes behind the one before. */
+    void (*dots)(const int16_t *side, const int8_t *rows, size_t stride, size_t n, uint32_t width,
+                 int32_t *ret_dots);
 };
 
 /* Those this processor can run, the best first; the last is the portable one. */
@@ -97,7 +121,12 @@ int vector_normalize(const float *vector, uint32_t dim, uint32_t width, float *r
 void vector_rotate(float *vector, uint32_t width);
 /* A rotated unit vector as the other side of a comparison, in fixed point. */
 void vector_to_side(const float *rotated, uint32_t width, int16_t *ret_side);
+/* And what its rounding left. */
+void vector_to_rest(const float *rotated, uint32_t width, int16_t *ret_rest);
 void vector_to_row(const float *rotated, uint32_t width, struct vector_row *ret_row);
+void vector_to_fine(const float *rotated, uint32_t width, struct vector_fine *ret_fine, int8_t *ret_low);
+/* The rotated unit vector again, as far as sixteen bits say. */
+void vector_from_fine(const struct vector_fine *fine, const int8_t *low, uint32_t width, float *ret_rotated);
 /* Writes the code of a rotated unit vector as document i of the block. */
 void vector_encode(const float *rotated, uint32_t width, uint8_t *block, size_t i);
 /* The table of a rotated unit query, width / 2 * 16 bytes. */
@@ -114,6 +143,13 @@ static inline size_t scan_stride(const struct vector_scan *scan)
 {
     return (scan->n_lines + sizeof(int16_t)) * BLOCK_DOCS;
 }
+
+/* The cosine, unclamped. */
+float vector_fine_dot(const struct vector_index *index, const struct vector_query *query, uint32_t doc);
+/* vector_search where the index is fine; best: its room is the arena's. */
+void vector_fine_search(const struct vector_index *index, const struct docs *docs,
+                        const struct docs_filter *filter, const struct vector_query *query,
+                        struct best *best);
 
 static inline float vector_dot(const struct vector_index *index, const int16_t *side,
                                const struct vector_row *row)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A search in two steps. Choosing: a kernel guesses how near each document is; those above a threshold that
- * the filter passes are gathered, and whenever the gathered are too many, the best of them stay and the
- * threshold rises to the worst of these. So the filter is asked of few documents, and one that passes few of
- * them keeps the threshold low. Comparing: the most promising are compared, which says how near one must be
- * to be among the best; then of the others those that might be, as far as guesses go wrong.
+ * A search of few documents is vector_fine.c's. One of many has two steps. Choosing: a kernel guesses how
+ * near each document is; those above a threshold that the filter passes are gathered, and whenever the
+ * gathered are too many, the best of them stay and the threshold rises to the worst of these. So the filter
+ * is asked of few documents, and one that passes few of them keeps the threshold low. Comparing: the most
+ * promising are compared, which says how near one must be to be among the best; then of the others those that
+ * might be, as far as guesses go wrong.
  *
  * All codes are read, however many. Cells of near vectors were tried, of which a search reads the nearest: a
  * fifth of 600,000 texts held 0.98 of the true first ten, read in half the time, and every write paid for it.
@@ -12,9 +13,8 @@
 #include "search/vector_priv.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-#define MAX_EXACT 500 /* up to here comparing all is as fast */
+#define MAX_ALL 500 /* up to here comparing all is as fast */
 /* Gathered for every hit asked for; at least so many; and one more for so many documents, among which more
  * come near by chance. */
 #define CHOSEN_PER_HIT  10
@@ -186,22 +186,6 @@ static void choose(const struct choosing *choosing, const struct vector_query *q
 
 /* ---- comparing ---- */
 
-struct near {
-    float dot;
-    uint32_t doc;
-    int64_t created_us, row;
-};
-
-static int compare_nears(const void *a, const void *b) /* the better one first */
-{
-    const struct near *left = a, *right = b;
-    if (left->dot != right->dot)
-        return left->dot > right->dot ? -1 : 1;
-    if (left->created_us != right->created_us)
-        return left->created_us > right->created_us ? -1 : 1;
-    return (left->row > right->row) - (left->row < right->row);
-}
-
 static float dot_of(const struct vector_index *index, const struct vector_query *query, uint32_t doc)
 {
     return vector_dot(index, query->row, row_of(index, doc));
@@ -219,38 +203,9 @@ static void prefetch_row(const struct vector_index *index, uint32_t doc)
         __builtin_prefetch(row + at);
 }
 
-/* The best so far as a heap, the worst of them on top. */
-struct nearest {
-    struct near *items;
-    size_t n, max;
-};
-
-static void nearest_put(struct nearest *best, struct near candidate)
-{
-    struct near *items = best->items;
-    if (best->n < best->max) {
-        size_t at = best->n++;
-        for (; at && compare_nears(&candidate, &items[(at - 1) / 2]) > 0; at = (at - 1) / 2)
-            items[at] = items[(at - 1) / 2];
-        items[at] = candidate;
-        return;
-    }
-    if (compare_nears(&candidate, &items[0]) > 0)
-        return;
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < best->n; at = child) {
-        if (child + 1 < best->n && compare_nears(&items[child + 1], &items[child]) > 0)
-            child++;
-        if (compare_nears(&items[child], &candidate) < 0)
-            break;
-        items[at] = items[child];
-    }
-    items[at] = candidate;
-}
-
 /* Compares those chosen whose keys lie in a range. */
 static void compare_some(const struct choosing *choosing, const struct vector_query *query,
-                         const struct chosen *chosen, int lowest, int highest, struct nearest *best)
+                         const struct chosen *chosen, int lowest, int highest, struct best *best)
 {
     uint32_t waiting[AHEAD]; /* rows on their way */
     size_t n = 0, n_done = 0;
@@ -263,9 +218,9 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
         if (i >= chosen->n || n - n_done == AHEAD) {
             uint32_t doc = waiting[n_done++ % AHEAD];
             float dot = dot_of(choosing->index, query, doc);
-            if (best->n < best->max || dot >= best->items[0].dot) {
+            if (best->n < best->max || dot >= best->items[0].score) {
                 const struct doc *item = &choosing->docs->items[doc];
-                nearest_put(best, (struct near){dot, doc, item->created_us, item->row});
+                best_put(best, (struct candidate){dot, doc, item->created_us, item->row});
             }
         }
         if (i < chosen->n)
@@ -276,21 +231,19 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
 /* First the most promising; then of the others those whose estimate could be that far wrong that they belong
  * among the best so far. */
 static void compare(const struct choosing *choosing, const struct vector_query *query,
-                    const struct chosen *chosen, struct nearest *best)
+                    const struct chosen *chosen, struct best *best)
 {
     size_t n_first = FIRST_PER_HIT * best->max, n_above;
     if (n_first < chosen->n) {
         int key = find_nth(chosen, n_first, &n_above);
         compare_some(choosing, query, chosen, key, INT16_MAX, best);
-        float worst = cosine_of(best->items[0].dot);
+        float worst = cosine_of(best->items[0].score);
         float margin = N_ERRORS * vector_estimate_error(choosing->index->width, worst);
         float lowest = (worst - margin) * vector_key_per_cosine(choosing->index->width);
         compare_some(choosing, query, chosen, (int)fmaxf(lowest, INT16_MIN), key - 1, best);
     } else {
         compare_some(choosing, query, chosen, INT16_MIN, INT16_MAX, best);
     }
-    if (best->n > 1)
-        qsort(best->items, best->n, sizeof(*best->items), compare_nears);
 }
 
 /* ---- both ---- */
@@ -306,42 +259,56 @@ static int chosen_init(struct chosen *chosen, size_t n_wanted, uint32_t n_docs, 
     return arena_error(arena);
 }
 
+/* Guesses, then compares. */
+static int search_coarse(const struct choosing *choosing, const struct vector_query *query, size_t k,
+                         struct arena *arena, struct best *best)
+{
+    uint32_t n_docs = choosing->index->n;
+    struct chosen chosen;
+    size_t n_wanted = k < n_docs ? k * CHOSEN_PER_HIT : n_docs;
+    if (n_wanted < MIN_CHOSEN)
+        n_wanted = MIN_CHOSEN;
+    n_wanted += n_docs / DOCS_PER_CHOSEN;
+    bool is_all = n_docs <= MAX_ALL || n_wanted >= n_docs / 2;
+    int err = chosen_init(&chosen, is_all ? n_docs : n_wanted, n_docs, arena);
+    if (err)
+        return err;
+    if (is_all) {
+        for (uint32_t doc = 0; doc < n_docs; doc++)
+            if (may_find(choosing, doc))
+                chosen.docs[chosen.n++] = doc;
+        memset(chosen.keys, 0, chosen.n * sizeof(*chosen.keys));
+    } else {
+        choose(choosing, query, &chosen);
+    }
+    best->max = k < chosen.n ? k : chosen.n;
+    if (best->max)
+        compare(choosing, query, &chosen, best);
+    return 0;
+}
+
 int vector_search(const struct vector_index *index, const struct docs *docs, const struct docs_filter *filter,
                   const struct vector_query *query, size_t k, struct arena *arena,
                   struct vector_hit **ret_hits, size_t *ret_n)
 {
     struct choosing choosing = {index, docs, filter};
-    struct chosen chosen;
-    size_t n_wanted = k < index->n ? k * CHOSEN_PER_HIT : index->n;
-    if (k == 0 || !query->row || index->n == 0) {
-        *ret_hits = NULL;
-        *ret_n = 0;
+    struct best best = {.max = k < docs->n_live ? k : docs->n_live};
+    *ret_hits = NULL;
+    *ret_n = 0;
+    if (best.max == 0 || !query->row || index->n == 0)
         return 0;
-    }
-    if (n_wanted < MIN_CHOSEN)
-        n_wanted = MIN_CHOSEN;
-    n_wanted += index->n / DOCS_PER_CHOSEN;
-    bool is_exact = index->n <= MAX_EXACT || n_wanted >= index->n / 2;
-    int err = chosen_init(&chosen, is_exact ? index->n : n_wanted, index->n, arena);
-    if (err)
-        return err;
-    if (is_exact) {
-        for (uint32_t doc = 0; doc < index->n; doc++)
-            if (may_find(&choosing, doc))
-                chosen.docs[chosen.n++] = doc;
-        memset(chosen.keys, 0, chosen.n * sizeof(*chosen.keys));
-    } else {
-        choose(&choosing, query, &chosen);
-    }
-    struct nearest best = {.max = k < chosen.n ? k : chosen.n};
     best.items = arena_alloc(arena, best.max * sizeof(*best.items));
     struct vector_hit *hits = arena_alloc(arena, best.max * sizeof(*hits));
-    if (arena_error(arena))
-        return arena_error(arena);
-    if (best.max)
-        compare(&choosing, query, &chosen, &best);
+    int err = arena_error(arena);
+    if (!err && !index->is_fine)
+        err = search_coarse(&choosing, query, best.max, arena, &best);
+    else if (!err)
+        vector_fine_search(index, docs, filter, query, &best);
+    if (err)
+        return err;
+    best_sort(&best);
     for (size_t i = 0; i < best.n; i++)
-        hits[i] = (struct vector_hit){best.items[i].doc, cosine_of(best.items[i].dot)};
+        hits[i] = (struct vector_hit){best.items[i].doc, cosine_of(best.items[i].score)};
     *ret_hits = hits;
     *ret_n = best.n;
     return 0;
@@ -350,6 +317,10 @@ int vector_search(const struct vector_index *index, const struct docs *docs, con
 void vector_score(const struct vector_index *index, const struct vector_query *query, const uint32_t *docs,
                   size_t n_docs, float *ret_cosines)
 {
-    for (size_t i = 0; i < n_docs; i++)
-        ret_cosines[i] = query->row && docs[i] < index->n ? cosine_of(dot_of(index, query, docs[i])) : 0;
+    for (size_t i = 0; i < n_docs; i++) {
+        bool is_known = query->row && docs[i] < index->n;
+        ret_cosines[i] = !is_known        ? 0
+                         : index->is_fine ? cosine_of(vector_fine_dot(index, query, docs[i]))
+                                          : cosine_of(dot_of(index, query, docs[i]));
+    }
 }

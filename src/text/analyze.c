@@ -75,22 +75,15 @@ bool analyzer_is_extra(const struct analyzer *analyzer)
 }
 
 /* clang-format off */
-static const unsigned char class_of_byte[128] = {
+const unsigned char analyze_class_of_byte[128] = {
     ['0' ... '9'] = CHAR_DIGIT, ['a' ... 'z'] = CHAR_LOWER, ['A' ... 'Z'] = CHAR_UPPER,
     ['_'] = CHAR_CONNECTOR, ['-'] = CHAR_CONNECTOR, ['.'] = CHAR_CONNECTOR, ['/'] = CHAR_CONNECTOR,
     [':'] = CHAR_CONNECTOR, ['@'] = CHAR_CONNECTOR, ['\\'] = CHAR_CONNECTOR, ['\''] = CHAR_APOSTROPHE,
 };
 /* clang-format on */
 
-enum char_class analyze_next_class(struct str text, size_t *pos)
+enum char_class analyze_next_wide_class(struct str text, size_t *pos)
 {
-    if (*pos >= text.len)
-        return CHAR_OTHER;
-    unsigned char byte = (unsigned char)text.ptr[*pos];
-    if (byte < 0x80) {
-        *pos += 1;
-        return class_of_byte[byte];
-    }
     return char_class_of(utf8_next(text, pos));
 }
 

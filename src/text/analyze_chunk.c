@@ -190,12 +190,14 @@ static bool skip_contraction(struct run *run, struct str word)
 /* C++, C#, F#: moves past the signs. */
 static bool skip_language_sign(struct run *run, struct str word)
 {
+    if (word.len != 1)
+        return false;
     struct str rest = str_slice(run->text, run->pos, run->text.len);
     size_t len = str_starts_with(rest, STR_LIT("++"))  ? 2
                  : str_starts_with(rest, STR_LIT("#")) ? 1
                                                        : 0,
            behind = len;
-    if (!len || word.len != 1 || (unsigned char)word.ptr[0] >= 0x80)
+    if (!len || (unsigned char)word.ptr[0] >= 0x80)
         return false;
     enum char_class class = analyze_next_class(rest, &behind);
     if (class == CHAR_LOWER || class == CHAR_UPPER || (class == CHAR_DIGIT && len == 1))
@@ -204,8 +206,20 @@ static bool skip_language_sign(struct run *run, struct str word)
     return true;
 }
 
+/* Small letters, perhaps behind a capital: neither a hash nor several pieces. */
+static bool is_simple(struct str word)
+{
+    for (size_t i = 1; i < word.len; i++)
+        if (word.ptr[i] < 'a' || word.ptr[i] > 'z')
+            return false;
+    char initial = word.len ? (char)(word.ptr[0] | 0x20) : '\0';
+    return initial >= 'a' && initial <= 'z';
+}
+
 static int emit_one(struct run *run, struct str word)
 {
+    if (is_simple(word))
+        return analyze_emit_word(run, word);
     if (is_hash(word))
         return emit_hash(run, word);
     int err = analyze_emit_word(run, word);

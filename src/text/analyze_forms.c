@@ -151,11 +151,10 @@ static bool is_stop_word(const struct run *run, enum language home, uint32_t com
     return home == LANGUAGE_ENGLISH && common >> language & 1;
 }
 
-static int emit_forms(struct run *run, struct str word)
+/* bare: the word without diacritics. */
+static int emit_forms(struct run *run, struct str word, struct str bare)
 {
-    char plain[FOLD_MAX_BYTES];
     struct forms forms;
-    struct str bare = {plain, chars_strip(word, plain)};
     enum language home = language_of_script(word);
     struct stem stem;
     int err = stems_find(run->analyzer->stems, home, bare, &stem);
@@ -178,17 +177,34 @@ static bool has_digit(struct str term)
     return false;
 }
 
+/* Most words: letters a to z alone, of which only the case is folded. */
+static bool fold_letters(struct str word, char out[FOLD_MAX_BYTES])
+{
+    if (word.len > FOLD_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < word.len; i++) {
+        char lower = (char)(word.ptr[i] | 0x20);
+        if (lower < 'a' || lower > 'z')
+            return false;
+        out[i] = lower;
+    }
+    return true;
+}
+
 int analyze_emit_word(struct run *run, struct str word)
 {
-    char folded[FOLD_MAX_BYTES];
-    struct str whole = {folded, chars_fold_text(utf8_prefix(word, FOLD_MAX_BYTES), folded)};
+    char folded[FOLD_MAX_BYTES], plain[FOLD_MAX_BYTES];
+    struct str whole = {folded, word.len};
     struct stem stem;
+    bool is_plain = fold_letters(word, folded);
+    if (!is_plain)
+        whole.len = chars_fold_text(utf8_prefix(word, FOLD_MAX_BYTES), folded);
     if (!whole.len)
         return 0;
-    if (has_digit(whole))
+    if (!is_plain && has_digit(whole))
         return analyze_emit(run, whole);
     if (run->analyzer->is_auto)
-        return emit_forms(run, whole);
+        return emit_forms(run, whole, is_plain ? whole : str_make(plain, chars_strip(whole, plain)));
     int err = stems_find(run->analyzer->stems, run->language, whole, &stem);
     if (err || (run->language == LANGUAGE_ENGLISH && stem.common >> LANGUAGE_ENGLISH & 1))
         return err;

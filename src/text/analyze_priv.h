@@ -31,8 +31,20 @@ struct run {
     void *arg;
 };
 
+extern const unsigned char analyze_class_of_byte[128];
+enum char_class analyze_next_wide_class(struct str text, size_t *pos);
+
 /* The class of the character at *pos, moving past it; CHAR_OTHER at the end. */
-enum char_class analyze_next_class(struct str text, size_t *pos);
+static inline enum char_class analyze_next_class(struct str text, size_t *pos)
+{
+    if (*pos >= text.len)
+        return CHAR_OTHER;
+    unsigned char byte = (unsigned char)text.ptr[*pos];
+    if (byte >= 0x80)
+        return analyze_next_wide_class(text, pos);
+    *pos += 1;
+    return analyze_class_of_byte[byte];
+}
 
 static inline bool analyze_is_word_class(enum char_class class)
 {

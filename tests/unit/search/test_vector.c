@@ -21,20 +21,20 @@ static void few_vectors_are_compared_exactly(void **state)
         struct found truth = find_slowly(&many, &filter, query, 20);
         assert_int_equal(found.n, 20);
         for (size_t i = 0; i < found.n; i++) {
-            assert_float_equal(found.hits[i].cosine, truth.hits[i].cosine, 1e-3F);
-            assert_float_equal(found.hits[i].cosine, cosine_slowly(&many, found.hits[i].doc, query), 1e-3F);
+            assert_float_equal(found.hits[i].cosine, truth.hits[i].cosine, 1e-5F);
+            assert_float_equal(found.hits[i].cosine, cosine_slowly(&many, found.hits[i].doc, query), 1e-5F);
         }
         many_done(&many);
     }
 }
 
 /* Of the true first ten, in parts of a thousand. */
-static size_t measure_recall(uint32_t dim, size_t n, size_t n_queries)
+static size_t measure_recall(bool is_fine, uint32_t dim, size_t n, size_t n_queries)
 {
     struct many many;
     struct docs_filter filter = filter_all();
     size_t n_found = 0;
-    many_init(&many, dim, n);
+    many_init_as(&many, is_fine, dim, n);
     many_fill(&many, n);
     for (size_t q = 0; q < n_queries; q++) {
         float query[VECTOR_MAX_DIM];
@@ -48,18 +48,58 @@ static size_t measure_recall(uint32_t dim, size_t n, size_t n_queries)
     return n_found * 100 / n_queries;
 }
 
-static void first_ten_of_1000_are_found(void **state)
+static void first_ten_of_few_are_all_found(void **state)
 {
     (void)state;
-    assert_in_range(measure_recall(256, 1000, 100), 995, 1000);
-    assert_in_range(measure_recall(384, 1000, 100), 995, 1000);
-    assert_in_range(measure_recall(100, 1000, 100), 995, 1000);
+    const uint32_t dims[] = {100, 256, 384, 1024};
+    for (size_t d = 0; d < sizeof(dims) / sizeof(*dims); d++)
+        assert_int_equal(measure_recall(true, dims[d], 1000, 40), 1000);
+    assert_int_equal(measure_recall(true, 256, VECTOR_MAX_FINE, 20), 1000);
+}
+
+static void first_ten_of_1000_are_found_by_guesses(void **state)
+{
+    (void)state;
+    assert_in_range(measure_recall(false, 256, 1000, 100), 995, 1000);
+    assert_in_range(measure_recall(false, 384, 1000, 100), 995, 1000);
+    assert_in_range(measure_recall(false, 100, 1000, 100), 995, 1000);
 }
 
 static void first_ten_of_10000_are_found(void **state)
 {
     (void)state;
-    assert_in_range(measure_recall(256, 10000, 60), 995, 1000);
+    assert_in_range(measure_recall(true, 256, 10000, 60), 995, 1000);
+}
+
+/* The document behind the last that an exact search takes changes how all are kept, and little else. */
+static void one_too_many_makes_the_index_coarse(void **state)
+{
+    (void)state;
+    struct many many;
+    struct docs_filter filter = filter_all();
+    float query[64];
+    const float zero[64] = {0};
+    many_init(&many, 64, VECTOR_MAX_FINE + 1);
+    many_fill(&many, VECTOR_MAX_FINE - 2);
+    (void)many_add_doc(&many, VECTOR_MAX_FINE - 1);
+    assert_int_equal(vector_add(&many.index, VECTOR_MAX_FINE - 2, zero), 0);
+    data_next(&many.data, query);
+    (void)many_add(&many, VECTOR_MAX_FINE, query);
+    assert_true(many.index.is_fine);
+    struct found before = many_find(&many, &filter, query, 10);
+    assert_int_equal(before.hits[0].doc, VECTOR_MAX_FINE - 1);
+    assert_float_equal(before.hits[0].cosine, 1, 1e-6);
+    (void)many_add_doc(&many, VECTOR_MAX_FINE + 1);
+    assert_int_equal(vector_add(&many.index, VECTOR_MAX_FINE, zero), 0);
+    assert_false(many.index.is_fine);
+    assert_int_equal(many.index.n, VECTOR_MAX_FINE + 1);
+    struct found after = many_find(&many, &filter, query, 10);
+    assert_int_equal(after.n, 10);
+    assert_int_equal(after.hits[0].doc, VECTOR_MAX_FINE - 1);
+    assert_in_range(count_found(&many, query, before, after), 9, 10);
+    for (size_t i = 0; i < after.n; i++)
+        assert_float_equal(after.hits[i].cosine, cosine_slowly(&many, after.hits[i].doc, query), 1e-3);
+    many_done(&many);
 }
 
 /* The worst case of an order: everything near comes last, after a sample that says nothing of it. */
@@ -85,13 +125,12 @@ static void near_vectors_that_come_together_are_all_found(void **state)
     many_done(&many);
 }
 
-static void dead_documents_take_no_place(void **state)
+static void dead_documents_take_no_place_as(bool is_fine)
 {
-    (void)state;
     struct many many;
     struct docs_filter filter = filter_all();
     float query[256];
-    many_init(&many, 256, 4000);
+    many_init_as(&many, is_fine, 256, 4000);
     many_fill(&many, 2000);
     data_next(&many.data, query);
     struct found before = many_find(&many, &filter, query, 10);
@@ -107,13 +146,19 @@ static void dead_documents_take_no_place(void **state)
     many_done(&many);
 }
 
-static void compaction_changes_numbers_and_nothing_else(void **state)
+static void dead_documents_take_no_place(void **state)
 {
     (void)state;
+    dead_documents_take_no_place_as(true);
+    dead_documents_take_no_place_as(false);
+}
+
+static void compaction_changes_numbers_and_nothing_else_as(bool is_fine)
+{
     struct many many;
     struct docs_filter filter = filter_all();
     float query[256], vector[256];
-    many_init(&many, 256, 3000);
+    many_init_as(&many, is_fine, 256, 3000);
     many_fill(&many, 3000);
     data_next(&many.data, query);
     for (uint32_t doc = 0; doc < 3000; doc++)
@@ -141,12 +186,18 @@ static void compaction_changes_numbers_and_nothing_else(void **state)
     many_done(&many);
 }
 
-static void filter_of_one_in_a_hundred_finds_all_of_them(void **state)
+static void compaction_changes_numbers_and_nothing_else(void **state)
 {
     (void)state;
+    compaction_changes_numbers_and_nothing_else_as(true);
+    compaction_changes_numbers_and_nothing_else_as(false);
+}
+
+static void filter_of_one_in_a_hundred_finds_all_of_them_as(bool is_fine)
+{
     struct many many;
     float query[256];
-    many_init(&many, 256, 4000);
+    many_init_as(&many, is_fine, 256, 4000);
     many_fill(&many, 4000);
     struct docs_filter filter = filter_rare(&many);
     for (size_t q = 0; q < 10; q++) {
@@ -168,13 +219,19 @@ static void filter_of_one_in_a_hundred_finds_all_of_them(void **state)
     many_done(&many);
 }
 
-static void equal_vectors_come_newest_first_then_by_row(void **state)
+static void filter_of_one_in_a_hundred_finds_all_of_them(void **state)
 {
     (void)state;
+    filter_of_one_in_a_hundred_finds_all_of_them_as(true);
+    filter_of_one_in_a_hundred_finds_all_of_them_as(false);
+}
+
+static void equal_vectors_come_newest_first_then_by_row_as(bool is_fine)
+{
     struct many many;
     struct docs_filter filter = filter_all();
     float query[64] = {1, 2, 3};
-    many_init(&many, 64, 2000);
+    many_init_as(&many, is_fine, 64, 2000);
     for (int64_t row = 1; row <= 2000; row++)
         (void)many_add(&many, row, query);
     struct found found = many_find(&many, &filter, query, 10);
@@ -189,15 +246,21 @@ static void equal_vectors_come_newest_first_then_by_row(void **state)
     many_done(&many);
 }
 
-static void document_without_vector_is_never_found(void **state)
+static void equal_vectors_come_newest_first_then_by_row(void **state)
 {
     (void)state;
+    equal_vectors_come_newest_first_then_by_row_as(true);
+    equal_vectors_come_newest_first_then_by_row_as(false);
+}
+
+static void document_without_vector_is_never_found_as(bool is_fine)
+{
     for (int64_t n = 50; n <= 2000; n *= 40) { /* compared, and chosen first */
         struct many many;
         struct docs_filter filter = filter_all();
         const float zero[256] = {0};
         float query[256];
-        many_init(&many, 256, (size_t)n);
+        many_init_as(&many, is_fine, 256, (size_t)n);
         for (int64_t row = 1; row <= n; row++) {
             data_next(&many.data, query);
             if (row % 10 == 0)
@@ -216,19 +279,32 @@ static void document_without_vector_is_never_found(void **state)
     }
 }
 
-static void direction_alone_counts(void **state)
+static void document_without_vector_is_never_found(void **state)
 {
     (void)state;
+    document_without_vector_is_never_found_as(true);
+    document_without_vector_is_never_found_as(false);
+}
+
+static void direction_alone_counts_as(bool is_fine)
+{
     struct many many;
     struct docs_filter filter = filter_all();
     float query[256], scaled[256];
-    many_init(&many, 256, 1000);
+    many_init_as(&many, is_fine, 256, 1000);
     many_fill(&many, 1000);
     data_next(&many.data, query);
     for (size_t i = 0; i < 256; i++)
         scaled[i] = query[i] * 0x1p60F;
     assert_same_hits(many_find(&many, &filter, query, 10), many_find(&many, &filter, scaled, 10));
     many_done(&many);
+}
+
+static void direction_alone_counts(void **state)
+{
+    (void)state;
+    direction_alone_counts_as(true);
+    direction_alone_counts_as(false);
 }
 
 static void bad_vectors_are_refused_and_change_nothing(void **state)
@@ -250,15 +326,14 @@ static void bad_vectors_are_refused_and_change_nothing(void **state)
     many_done(&many);
 }
 
-static void scores_of_named_documents_are_those_of_a_search(void **state)
+static void scores_of_named_documents_are_those_of_a_search_as(bool is_fine)
 {
-    (void)state;
     struct many many;
     struct docs_filter filter = filter_all();
     struct vector_query query;
     float vector[256], cosines[10];
     uint32_t docs[10];
-    many_init(&many, 256, 1000);
+    many_init_as(&many, is_fine, 256, 1000);
     many_fill(&many, 1000);
     data_next(&many.data, vector);
     struct found found = many_find(&many, &filter, vector, 10);
@@ -273,12 +348,21 @@ static void scores_of_named_documents_are_those_of_a_search(void **state)
     many_done(&many);
 }
 
+static void scores_of_named_documents_are_those_of_a_search(void **state)
+{
+    (void)state;
+    scores_of_named_documents_are_those_of_a_search_as(true);
+    scores_of_named_documents_are_those_of_a_search_as(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_vectors_are_compared_exactly),
-        cmocka_unit_test(first_ten_of_1000_are_found),
+        cmocka_unit_test(first_ten_of_few_are_all_found),
+        cmocka_unit_test(first_ten_of_1000_are_found_by_guesses),
         cmocka_unit_test(first_ten_of_10000_are_found),
+        cmocka_unit_test(one_too_many_makes_the_index_coarse),
         cmocka_unit_test(near_vectors_that_come_together_are_all_found),
         cmocka_unit_test(dead_documents_take_no_place),
         cmocka_unit_test(compaction_changes_numbers_and_nothing_else),

@@ -64,6 +64,53 @@ static void assert_same_dot(const struct vector_kernel *kernel, struct vector_da
     free(row);
 }
 
+/* Any number of rows, and the largest sums there are. */
+static void assert_same_dots(const struct vector_kernel *kernel, struct vector_data *data, uint32_t width)
+{
+    enum { N_ROWS = 9 };
+    int32_t sums[N_ROWS], same_sums[N_ROWS];
+    size_t stride = width + 8;
+    int8_t *rows = malloc(N_ROWS * stride);
+    int16_t *side = malloc(width * sizeof(*side));
+    for (size_t i = 0; i < N_ROWS * stride; i++)
+        rows[i] = (int8_t)data_random(data);
+    for (uint32_t i = 0; i < width; i++)
+        side[i] = (int16_t)(data_random(data) % 4001 - 2000);
+    memset(rows + 2 * stride, -128, width);
+    for (size_t n = 1; n <= N_ROWS; n++) {
+        memset(same_sums, 0x55, sizeof(same_sums));
+        vector_kernel_portable.dots(side, rows, stride, n, width, sums);
+        kernel->dots(side, rows, stride, n, width, same_sums);
+        assert_memory_equal(sums, same_sums, n * sizeof(*sums));
+        if (n < N_ROWS)
+            assert_int_equal(same_sums[n], 0x55555555);
+    }
+    free(rows);
+    free(side);
+}
+
+/* What a vector is kept as says it again to sixteen bits, and the bound holds. */
+static void assert_fine_is_fine(struct vector_data *data, uint32_t width)
+{
+    float vector[VECTOR_MAX_DIM], again[VECTOR_MAX_DIM];
+    struct vector_fine *fine = malloc(fine_size_bytes(width));
+    int8_t *low = malloc(width);
+    double low_squares = 0;
+    for (uint32_t i = 0; i < width; i++)
+        vector[i] = data_normal(data);
+    assert_int_equal(vector_normalize(vector, width, width, vector), 0);
+    vector_to_fine(vector, width, fine, low);
+    vector_from_fine(fine, low, width, again);
+    for (uint32_t i = 0; i < width; i++) {
+        double lost = (double)vector[i] - (double)fine->high[i] * 256 * fine->scale * SIDE_ONE;
+        assert_float_equal(vector[i], again[i], 1e-5);
+        low_squares += lost * lost;
+    }
+    assert_true(sqrt(low_squares) <= fine->slack);
+    free(fine);
+    free(low);
+}
+
 static void kernels_give_the_portable_ones_bits(void **state)
 {
     (void)state;
@@ -76,19 +123,20 @@ static void kernels_give_the_portable_ones_bits(void **state)
         for (uint32_t width = 64; width <= VECTOR_MAX_DIM; width = width < 448 ? width + 64 : width * 2) {
             assert_same_scan(kernels[i], &data, width);
             assert_same_dot(kernels[i], &data, width);
+            assert_same_dots(kernels[i], &data, width);
+            assert_fine_is_fine(&data, width);
         }
     assert_same_scan(kernels[0], &data, VECTOR_MAX_DIM);
     data_done(&data);
 }
 
-static void kernels_find_the_same_hits_in_the_same_order(void **state)
+static void kernels_find_the_same_hits_as(bool is_fine)
 {
-    (void)state;
     const struct vector_kernel *kernels[VECTOR_MAX_KERNELS];
     size_t n = vector_list_kernels(kernels);
     struct many many;
     struct docs_filter filter = filter_all();
-    many_init(&many, 384, 3000);
+    many_init_as(&many, is_fine, 384, 3000);
     many_fill(&many, 3000);
     for (size_t q = 0; q < 20; q++) {
         float query[384];
@@ -101,6 +149,13 @@ static void kernels_find_the_same_hits_in_the_same_order(void **state)
         }
     }
     many_done(&many);
+}
+
+static void kernels_find_the_same_hits_in_the_same_order(void **state)
+{
+    (void)state;
+    kernels_find_the_same_hits_as(true);
+    kernels_find_the_same_hits_as(false);
 }
 
 static void rotation_keeps_lengths_and_angles_and_spreads_them(void **state)
@@ -133,7 +188,7 @@ static void keys_estimate_cosines(void **state)
     struct docs_filter filter = filter_all();
     float query[256];
     double error = 0, self = 0;
-    many_init(&many, 256, 64);
+    many_init_as(&many, false, 256, 64);
     many_fill(&many, 64);
     for (uint32_t doc = 0; doc < 64; doc++) {
         int16_t keys[BLOCK_DOCS];

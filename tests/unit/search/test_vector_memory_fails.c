@@ -6,14 +6,16 @@
 
 #include "../fail_mem.h"
 
+#define N_DOCS (VECTOR_MAX_FINE + 200) /* so that the index becomes coarse on the way */
+
 static void refused_growth_leaves_the_index_as_it_was(void **state)
 {
     (void)state;
     struct many many;
     struct docs_filter filter = filter_all();
     size_t n_failures = 0;
-    many_init(&many, 64, 1000);
-    for (uint32_t doc = 0; doc < 1000; doc++) {
+    many_init(&many, 64, N_DOCS);
+    for (uint32_t doc = 0; doc < N_DOCS; doc++) {
         float *vector = many.vectors + (size_t)doc * 64;
         assert_int_equal(many_add_doc(&many, doc + 1), doc);
         data_next(&many.data, vector);
@@ -32,19 +34,18 @@ static void refused_growth_leaves_the_index_as_it_was(void **state)
         assert_int_equal(many.index.n, doc + 1);
     }
     assert_true(n_failures >= 20);
-    struct found found = many_find(&many, &filter, many.vectors, 1000);
-    assert_int_equal(found.n, 1000);
+    struct found found = many_find(&many, &filter, many.vectors, N_DOCS);
+    assert_int_equal(found.n, N_DOCS);
     assert_int_equal(found.hits[0].doc, 0);
     many_done(&many);
 }
 
-static void refused_memory_fails_the_search_and_not_the_next(void **state)
+static void refused_memory_fails_the_search_as(bool is_fine)
 {
-    (void)state;
     struct many many;
     struct docs_filter filter = filter_all();
     bool has_failed = true;
-    many_init(&many, 64, 1000);
+    many_init_as(&many, is_fine, 64, 1000);
     many_fill(&many, 1000);
     for (long n = 1; has_failed; n++) {
         struct vector_query query;
@@ -60,9 +61,16 @@ static void refused_memory_fails_the_search_and_not_the_next(void **state)
         assert_int_equal(err, has_failed ? ERR_NOMEM : 0);
         arena_reset(&many.arena);
         assert_int_equal(many_find(&many, &filter, many.vectors, 10).hits[0].doc, 0);
-        assert_true(has_failed || n > 2);
+        assert_true(has_failed || n > 1);
     }
     many_done(&many);
+}
+
+static void refused_memory_fails_the_search_and_not_the_next(void **state)
+{
+    (void)state;
+    refused_memory_fails_the_search_as(true);
+    refused_memory_fails_the_search_as(false);
 }
 
 int main(void)

@@ -37,6 +37,13 @@ static inline void many_init(struct many *many, uint32_t dim, size_t cap)
     arena_init(&many->arena, 64 << 20);
 }
 
+/* is_fine false: as if there had been more than VECTOR_MAX_FINE documents before. */
+static inline void many_init_as(struct many *many, bool is_fine, uint32_t dim, size_t cap)
+{
+    many_init(many, dim, cap);
+    many->index.is_fine = is_fine;
+}
+
 static inline void many_done(struct many *many)
 {
     arena_done(&many->arena);
