@@ -31,7 +31,7 @@ build="gcc libc6-dev make meson ninja-build pkg-config python3 tzdata libcurl4-o
 packages_of() {
     case $1 in
     build) echo "$build" ;;
-    check) echo "$build libcmocka-dev clang clang-format-14 openssl" ;;
+    check) echo "$build libcmocka-dev clang clang-format-14 openssl python3-yaml" ;;
     fuzz) echo "$build libcmocka-dev clang clang-runtime" ;;
     bench) echo "$build nginx wrk" ;;
     esac

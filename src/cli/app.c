@@ -41,7 +41,11 @@ int app_open_config(struct app *app, const struct cli *cli, struct err_info *ret
         .environment = (const char *const *)environ,
     };
     int r = config_load(&request, &app->config, reterr);
-    return r == 0 ? set_up_log(&app->config, reterr) : r;
+    if (r == 0)
+        r = set_up_log(&app->config, reterr);
+    for (size_t i = 0; r == 0 && i < app->config.warnings.n; i++)
+        log_event(LOG_WARN, "configuration", LOG_CSTR("note", app->config.warnings.items[i]), LOG_END);
+    return r;
 }
 
 static int set_kind(const struct config_connection *connection, struct recipe_connection *ret_kind,
@@ -86,7 +90,22 @@ int app_open_recipes(struct app *app, struct recipe_report *findings, struct err
 
 int app_open_embedder(struct app *app, struct err_info *reterr)
 {
-    return models_open(&app->config, app->config.embedding_model, &app->embedder, reterr);
+    const struct config *config = &app->config;
+    struct embedder *embedder;
+    int r = models_open(config, config->embedding_model, &embedder, reterr);
+    if (r < 0)
+        return r;
+    size_t dims = embedder_dims(embedder);
+    if (config->embedding_dims && (size_t)config->embedding_dims != dims) {
+        (void)embedder_close(embedder);
+        return err_set_field(reterr, ERR_INVALID, "embedding.dimensions",
+                             "is %lld, but vectors of the model '%s' have %zu: leave it out (it is also "
+                             "EMBEDDING_DIMENSIONS in the environment) or say %zu; or name a model with %lld",
+                             (long long)config->embedding_dims, config->embedding_model, dims, dims,
+                             (long long)config->embedding_dims);
+    }
+    app->embedder = embedder;
+    return 0;
 }
 
 int app_make_folder(const char *path, struct err_info *reterr)

@@ -9,6 +9,7 @@
 #include "cli/setting.h"
 #include "core/yaml.h"
 #include "memory/rerank.h"
+#include "text/embed.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -40,6 +41,8 @@ const struct setting settings_table[] = {
     {"limits", "idle_timeout", NULL, CONFIG_DURATION, AT(idle_timeout_us), SEC, 3600 * SEC, NULL},
     {"limits", "drain", NULL, CONFIG_DURATION, AT(drain_us), 0, 600 * SEC, NULL},
     {"embedding", "model", "EMBEDDING_MODEL", CONFIG_TEXT, AT(embedding_model), 0, 0, NULL},
+    {"embedding", "dimensions", "EMBEDDING_DIMENSIONS", CONFIG_COUNT, AT(embedding_dims), 1, EMBED_MAX_DIMS,
+     NULL},
     {"rerank", "url", "PRECIS_RERANK_URL", CONFIG_TEXT, AT(rerank_url), 0, 0, NULL},
     {"rerank", "model", "PRECIS_RERANK_MODEL", CONFIG_TEXT, AT(rerank_model), 0, 0, NULL},
     {"rerank", "key", "PRECIS_RERANK_KEY", CONFIG_TEXT, AT(rerank_key), 0, 0, NULL},
@@ -101,29 +104,6 @@ int config_add_connection(struct config *config, struct str name, const struct c
     return 0;
 }
 
-#define CONNECTION_PREFIX "PRECIS_CONNECTION_"
-
-/* PRECIS_CONNECTION_MAIN=sqlite:/srv/main.db is the connection `main`. */
-static int read_connection_variable(struct config *config, struct str entry, struct err_info *reterr)
-{
-    struct str prefix = STR_LIT(CONNECTION_PREFIX);
-    ptrdiff_t equals = str_find(entry, STR_LIT("="));
-    if (!str_starts_with(entry, prefix) || equals <= (ptrdiff_t)prefix.len || (size_t)equals + 1 == entry.len)
-        return 0;
-    char *place = arena_strdup(&config->arena, str_slice(entry, 0, (size_t)equals));
-    char *name = arena_strdup(&config->arena, str_slice(entry, prefix.len, (size_t)equals - prefix.len));
-    char *url = arena_strdup(&config->arena, str_slice(entry, (size_t)equals + 1, entry.len));
-    if (!place || !name || !url)
-        return config_out_of_memory(reterr);
-    for (char *c = name; *c; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
-    if (!config_is_connection_name(str_of(name)))
-        return err_set_field(reterr, ERR_INVALID, place,
-                             "a connection's name is made of letters, digits and '_'");
-    return config_add_connection(config, str_of(name),
-                                 &(struct config_connection){.url = url, .place = place}, reterr);
-}
-
 static int read_environment(struct config *config, const char *const *environment, struct err_info *reterr)
 {
     for (size_t i = 0; i < settings_count; i++) {
@@ -137,12 +117,7 @@ static int read_environment(struct config *config, const char *const *environmen
         if (r < 0)
             return r;
     }
-    for (const char *const *entry = environment; entry && *entry; entry++) {
-        int r = read_connection_variable(config, str_of(*entry), reterr);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return config_read_connections(config, environment, reterr);
 }
 
 static int set_defaults(struct config *config, struct err_info *reterr)
@@ -225,6 +200,8 @@ int config_load_text(const struct config_request *request, struct str text, cons
     }
     if (r == 0)
         r = read_environment(&config, request->environment, reterr);
+    if (r == 0)
+        r = config_check_variables(&config, request->environment, text, reterr);
     if (r == 0)
         r = set_data_dir(&config, request, reterr);
     if (r < 0) {

@@ -44,6 +44,7 @@ struct config {
     int64_t idle_timeout_us, drain_us;
     const char
         *embedding_model;   /* "builtin", a name below the data folder's models, or a path with a slash */
+    int64_t embedding_dims; /* that the model must have; 0: whatever it has */
     const char *rerank_url; /* NULL: nothing is re-ranked */
     const char *rerank_model, *rerank_key; /* NULL: none */
     const char *rerank_format;             /* "documents", "texts" */
@@ -51,6 +52,7 @@ struct config {
     const char *keyless; /* "auto", "allow", "never" */
     struct config_list hosts;
     const char *log_level, *log_format;
+    struct config_list warnings; /* sentences: what was said and has no effect */
 };
 
 /* What the command line says; NULL where it says nothing. */

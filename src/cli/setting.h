@@ -50,6 +50,11 @@ bool config_is_connection_name(struct str name);
  * which is copied. */
 int config_add_connection(struct config *config, struct str name, const struct config_connection *connection,
                           struct err_info *reterr);
+/* Adds the connections that the environment says; environment.c. */
+int config_read_connections(struct config *config, const char *const *environment, struct err_info *reterr);
+/* Warns of each variable PRECIS_... that nobody knows and that the file does not put in. */
+int config_check_variables(struct config *config, const char *const *environment, struct str file_text,
+                           struct err_info *reterr);
 int config_out_of_memory(struct err_info *reterr);
 
 #endif

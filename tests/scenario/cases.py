@@ -18,7 +18,7 @@ import servers
 
 
 # Variables that configure precis begin with these.
-CONFIGURING = ("PRECIS_", "CACHE_", "EMBEDDING_", "POSTGRES_", "REDIS_", "OLLAMA_", "OPENAI_")
+CONFIGURING = ("PRECIS_", "CACHE_", "EMBEDDING_", "POSTGRES_", "TIMESCALE_", "REDIS_", "OLLAMA_", "OPENAI_")
 
 
 class World:
