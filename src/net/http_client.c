@@ -9,7 +9,6 @@
 #include "core/mem.h"
 #include "net/http_curl_priv.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 #define MAX_IDLE      8  /* open connections kept: more calls at once than this are rare */
@@ -37,74 +36,6 @@ struct http_client {
 
 /* ---- making a client ---- */
 
-static int out_of_memory(struct err_info *reterr)
-{
-    return err_set(reterr, ERR_NOMEM, "out of memory");
-}
-
-static int invalid_url(struct err_info *reterr, const char *why)
-{
-    return err_set_field(reterr, ERR_INVALID, "url", "the URL %s", why);
-}
-
-/* "host:port" of a URL that can be used. */
-static int read_place(const struct http_curl *curl, CURLU *parts, const char *url, char **ret_place,
-                      struct err_info *reterr)
-{
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    struct buf place;
-    int err = 0;
-    buf_init(&place, 512);
-    CURLUcode bad = curl->url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER);
-    if (bad == CURLUE_USER_NOT_ALLOWED)
-        err = invalid_url(reterr, "must not hold a name or password");
-    else if (bad == CURLUE_OUT_OF_MEMORY)
-        err = out_of_memory(reterr);
-    else if (bad || curl->url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
-             (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) ||
-             curl->url_get(parts, CURLUPART_HOST, &host, 0) ||
-             curl->url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-        err = invalid_url(reterr, "must be like http://host:port/path or https://host/path");
-    if (err)
-        goto done;
-    buf_printf(&place, "%s:%s", host, port);
-    if (buf_error(&place))
-        err = invalid_url(reterr, "has a host that is too long");
-    else if (!(*ret_place = mem_strdup(place.data)))
-        err = out_of_memory(reterr);
-done:
-    buf_done(&place);
-    curl->free(scheme);
-    curl->free(host);
-    curl->free(port);
-    return err;
-}
-
-static int add_header(struct http_client *client, const char *header, struct err_info *reterr)
-{
-    struct curl_slist *longer = client->curl.slist_append(client->headers, header);
-    if (!longer)
-        return out_of_memory(reterr);
-    client->headers = longer;
-    return 0;
-}
-
-/* A line break in a key would be a header of its own. */
-static int add_key(struct http_client *client, const char *key, struct err_info *reterr)
-{
-    struct buf header;
-    for (const char *c = key; *c; c++)
-        if (*c <= ' ' || *c > '~')
-            return err_set_field(reterr, ERR_INVALID, "key",
-                                 "a key is made of visible ASCII characters without spaces");
-    buf_init(&header, 64 * 1024);
-    buf_printf(&header, "Authorization: Bearer %s", key);
-    int err = buf_error(&header) ? err_set_field(reterr, ERR_INVALID, "key", "the key is too long")
-                                 : add_header(client, header.data, reterr);
-    buf_done(&header);
-    return err;
-}
-
 static int add_headers(struct http_client *client, const char *key, struct err_info *reterr)
 {
     /* Without the empty one libcurl would ask before it sends a large body, which costs a round trip. */
@@ -112,24 +43,22 @@ static int add_headers(struct http_client *client, const char *key, struct err_i
                                           "Expect:"};
     int err = 0;
     for (size_t i = 0; i < sizeof headers / sizeof *headers && !err; i++)
-        err = add_header(client, headers[i], reterr);
-    return err || !key || !*key ? err : add_key(client, key, reterr);
+        err = http_add_header(&client->curl, &client->headers, headers[i], reterr);
+    return err || !key || !*key
+               ? err
+               : http_add_key(&client->curl, &client->headers, "Authorization: Bearer", key, reterr);
 }
 
 static int fill(struct http_client *client, const struct http_client_options *options,
                 struct err_info *reterr)
 {
     const struct http_curl *curl = &client->curl;
-    CURLU *parts = curl->url();
     client->max_answer_bytes = options->max_answer_bytes;
     client->max_calls = options->max_calls;
     client->url = mem_strdup(options->url);
-    int err = client->url && parts ? read_place(curl, parts, options->url, &client->place, reterr)
-                                   : out_of_memory(reterr);
-    if (!err)
-        err = add_headers(client, options->key, reterr);
-    curl->url_cleanup(parts);
-    return err;
+    int err = client->url ? http_read_place(curl, options->url, &client->place, reterr)
+                          : http_out_of_memory(reterr);
+    return err ? err : add_headers(client, options->key, reterr);
 }
 
 int http_client_new(const struct http_client_options *options, struct http_client **ret_client,
@@ -141,7 +70,7 @@ int http_client_new(const struct http_client_options *options, struct http_clien
         return err;
     struct http_client *client = mem_calloc(1, sizeof(*client));
     if (!client)
-        return out_of_memory(reterr);
+        return http_out_of_memory(reterr);
     if (curl.global_init(CURL_GLOBAL_DEFAULT)) { /* counted: may be called again */
         mem_free(client);
         return err_set(reterr, ERR_INTERNAL, "libcurl cannot be used");
@@ -206,26 +135,8 @@ static bool set_up(const struct http_client *client, struct handle *handle)
 {
     const struct http_curl *curl = handle->curl;
     CURL *easy = handle->easy;
-    const struct {
-        CURLoption option;
-        long value;
-    } numbers[] = {
-        {CURLOPT_POST, 1},
-        {CURLOPT_FOLLOWLOCATION, 0},
-        {CURLOPT_NOSIGNAL, 1},
-        {CURLOPT_SSL_VERIFYPEER, 1},
-        {CURLOPT_SSL_VERIFYHOST, 2},
-        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-        /* A slow name server must not hold a call beyond its deadline: the look-up is left behind. */
-        {CURLOPT_QUICK_EXIT, 1},
-    };
-    bool is_good = true;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        is_good = is_good && !curl->easy_setopt(easy, numbers[i].option, numbers[i].value);
-    return is_good && !curl->easy_setopt(easy, CURLOPT_URL, client->url) &&
-           !curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl->easy_setopt(easy, CURLOPT_PROXY, "") && /* nor one of the environment */
-           !curl->easy_setopt(easy, CURLOPT_USERAGENT, "precis/" PRECIS_VERSION) &&
+    return http_set_common(curl, easy) && !curl->easy_setopt(easy, CURLOPT_POST, 1L) &&
+           !curl->easy_setopt(easy, CURLOPT_URL, client->url) &&
            !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEDATA, handle);
@@ -266,7 +177,7 @@ static int take_handle(struct http_client *client, struct handle **ret_handle, s
         pthread_mutex_lock(&client->lock);
         client->n_calls--;
         pthread_mutex_unlock(&client->lock);
-        return out_of_memory(reterr);
+        return http_out_of_memory(reterr);
     }
     *ret_handle = handle;
     return 0;
@@ -296,45 +207,15 @@ static int no_answer(const struct http_client *client, int64_t started_us, struc
                    (long long)((waited_us + US_PER_MS / 2) / US_PER_MS));
 }
 
-static int could_not_connect(const struct http_client *client, CURL *easy, struct err_info *reterr)
-{
-    long os_error = 0;
-    (void)client->curl.easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error); /* 0 then */
-    if (os_error == ECONNREFUSED)
-        return err_set(reterr, ERR_UNAVAILABLE, "connection refused by %s", client->place);
-    return err_set(reterr, ERR_UNAVAILABLE, "no connection to %s%s%s", client->place, os_error ? ": " : "",
-                   os_error ? strerror((int)os_error) : "");
-}
-
 static int explain(const struct http_client *client, const struct handle *handle, CURLcode result,
                    struct err_info *reterr)
 {
-    switch (result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return err_set(reterr, ERR_UNAVAILABLE, "the host of %s is not known", client->place);
-    case CURLE_COULDNT_CONNECT:
-        return could_not_connect(client, handle->easy, reterr);
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return err_set(reterr, ERR_UNAVAILABLE, "%s closed the connection before its answer was whole",
-                       client->place);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CONNECT_ERROR:
-        return err_set(reterr, ERR_UNAVAILABLE, "no secure connection to %s: %s", client->place,
-                       client->curl.easy_strerror(result));
-    case CURLE_WRITE_ERROR:
-        if (!handle->is_too_large)
-            return err_set(reterr, buf_error(handle->answer), "no memory for the answer of %s",
-                           client->place);
-        return err_set(reterr, ERR_REMOTE, "the answer of %s is larger than %zu bytes", client->place,
-                       client->max_answer_bytes);
-    case CURLE_OUT_OF_MEMORY:
-        return out_of_memory(reterr);
-    default:
-        return err_set(reterr, ERR_REMOTE, "%s: %s", client->place, client->curl.easy_strerror(result));
-    }
+    if (result != CURLE_WRITE_ERROR)
+        return http_explain(&client->curl, client->place, handle->easy, result, reterr);
+    if (!handle->is_too_large)
+        return err_set(reterr, buf_error(handle->answer), "no memory for the answer of %s", client->place);
+    return err_set(reterr, ERR_REMOTE, "the answer of %s is larger than %zu bytes", client->place,
+                   client->max_answer_bytes);
 }
 
 static int judge(const struct http_client *client, const struct handle *handle, struct err_info *reterr)
@@ -390,7 +271,7 @@ int http_client_post(struct http_client *client, const struct http_call *call, s
     if (curl->easy_setopt(handle->easy, CURLOPT_POSTFIELDS, call->body.ptr) ||
         curl->easy_setopt(handle->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) ||
         curl->multi_add_handle(handle->multi, handle->easy)) {
-        err = out_of_memory(reterr);
+        err = http_out_of_memory(reterr);
     } else {
         err = drive(client, handle, call, reterr);
         /* Also what ends a call that is late: its connection is closed, others' are not touched. */

@@ -404,9 +404,12 @@ static int poll_once(struct net_loop *loop, int64_t until_us, struct err_info *r
         if (op->fd >= 0)
             watch_op(loop, op);
     }
-    for (struct net_op *op = loop->drivers.first; op; op = op->next)
+    for (struct net_op *op = loop->drivers.first; op; op = op->next) {
+        if (op->wake_us != 0 && op->wake_us < until_us)
+            until_us = op->wake_us;
         if (op->fd >= 0)
             watch_op(loop, op);
+    }
 
     int n_ready = poll(loop->fds, loop->n_fds, poll_timeout_ms(clock_mono_us(loop->clock), until_us));
     if (n_ready < 0 && errno != EINTR)
@@ -446,6 +449,27 @@ static struct net_op *serve_ready(struct net_loop *loop)
     return NULL;
 }
 
+static struct net_op *first_due(const struct net_loop *loop, int64_t now_us)
+{
+    struct net_op *op = loop->drivers.first;
+    while (op && (op->wake_us == 0 || op->wake_us > now_us))
+        op = op->next;
+    return op;
+}
+
+/* Wakes the drivers whose time has come. Each may take itself and others away, so one is looked for anew
+ * after each; one that wants to be woken at once comes again with the next poll. */
+static void wake_drivers(struct net_loop *loop)
+{
+    int64_t now_us = clock_mono_us(loop->clock);
+    size_t n = loop->n_drivers;
+
+    for (struct net_op *op; n > 0 && (op = first_due(loop, now_us)); n--) {
+        op->wake_us = 0;
+        (void)op->ops->on_ready(op, 0, NULL); /* as of any driver, its own matter */
+    }
+}
+
 /* Ends the first operation whose deadline has passed. */
 static struct net_op *serve_deadlines(struct net_loop *loop)
 {
@@ -476,7 +500,10 @@ int net_loop_wait(struct net_loop *loop, int64_t until_us, struct net_op **ret_o
         int res = poll_once(loop, until_us, reterr);
         if (res < 0)
             return res;
-        if (!(op = serve_ready(loop)) && !(op = take_finished(loop)) && !(op = take_finished_job(loop)) &&
+        op = serve_ready(loop);
+        if (!op)
+            wake_drivers(loop);
+        if (!op && !(op = take_finished(loop)) && !(op = take_finished_job(loop)) &&
             !(op = serve_deadlines(loop)) && clock_mono_us(loop->clock) >= until_us)
             return 1;
     }

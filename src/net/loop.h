@@ -39,7 +39,9 @@ struct net_op {
     int fd;              /* -1: nothing to poll */
     short events;        /* POLLIN, POLLOUT */
     int64_t deadline_us; /* monotonic; INT64_MAX for none */
-    void *owner;         /* the caller's */
+    int64_t wake_us; /* of a driver: on_ready comes with revents 0 when this has passed; 0: never. The loop
+                        clears it then */
+    void *owner;     /* the caller's */
     /* the loop's own */
     int result;
     struct err_info err;
