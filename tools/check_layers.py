@@ -20,6 +20,8 @@ PUBLIC_HEADERS_ONLY = {"cli": {"serve/serve.h"}}
 LIBRARIES = {
     "yaml.h": ["core/yaml.c"],
     "curl/curl.h": ["net/http_curl_priv.h"],
+    "gnutls/gnutls.h": ["net/tls.c"],
+    "gnutls/x509.h": ["net/tls.c"],
     "sqlite3.h": ["store/", "source/"],
     "microhttpd.h": ["serve/"],
     "utf8proc.h": ["text/"],

@@ -25,7 +25,7 @@ clang_runtime() {
     fi
 }
 
-build="gcc libc6-dev make meson ninja-build pkg-config python3 tzdata libcurl4-openssl-dev libmicrohttpd-dev
+build="gcc libc6-dev make meson ninja-build pkg-config python3 tzdata libcurl4-openssl-dev libgnutls28-dev libmicrohttpd-dev
     libsodium-dev libsqlite3-dev libstemmer-dev libutf8proc-dev libyaml-dev"
 
 packages_of() {

@@ -57,8 +57,8 @@ static int set_kind(const struct config_connection *connection, struct recipe_co
         struct str rest = url;
         (void)str_next_part(&rest, ':', &scheme);
         return err_set_field(reterr, ERR_UNSUPPORTED, connection->place,
-                             "connection '%s': nothing here speaks '%.*s:'; sqlite:PATH is known",
-                             connection->name, STR_ARG(str_slice(scheme, 0, MAX_REPORT_SCHEME)));
+                             "connection '%s': nothing here speaks '%.*s:'", connection->name,
+                             STR_ARG(str_slice(scheme, 0, MAX_REPORT_SCHEME)));
     }
     *ret_kind = (struct recipe_connection){str_of(connection->name), ops};
     return 0;

@@ -11,6 +11,7 @@ extern const struct source_ops source_conversation;
 extern const struct source_ops source_files;
 extern const struct source_ops source_memory;
 extern const struct source_ops source_preferences;
+extern const struct source_ops source_redis;
 extern const struct source_ops source_sql_sqlite;
 extern const struct source_ops source_text;
 

@@ -78,6 +78,7 @@ static inline int world_fetch(struct world *world, struct source *source,
     int res = source_fetch_start(source, request, world->loop, &fetch, reterr);
     if (res < 0)
         return res;
+    net_loop_flush(world->loop, true);
     do /* the wait itself may lack memory; the operation still waits then */
         res = net_loop_wait(world->loop, INT64_MAX, &op, NULL);
     while (res == ERR_NOMEM);
