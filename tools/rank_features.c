@@ -132,7 +132,7 @@ int main(void)
     static char line[MAX_LINE];
     must(embedder_builtin(&embedder, &err), &err);
     struct models models = {embedder, embedder};
-    struct partition *partition = partition_new(&models);
+    struct partition *partition = partition_new(&models, SIZE_MAX);
     partition->key_len = sizeof(uint64_t); /* the length of a tenant's name, 0, and no name */
     partition->key = mem_calloc(1, partition->key_len);
     must(analyzer_new("auto", &searcher.analyzer, &err), &err);

@@ -77,6 +77,9 @@ static int ask(struct memory *memory, const struct scope *scope, const struct kn
     if (arena_error(arena))
         return err_set(reterr, arena_error(arena), "no memory for the texts");
     memcpy(sending->hits, hits, sending->n * sizeof *hits);
+    for (size_t i = 0; i < sending->n; i++)
+        if (hits[i].item)
+            sending->texts[i] = hits[i].item->text;
     const struct hits_reading reading = {
         .sql = TEXTS_SQL, .scope = *scope, .hits = hits, .n = sending->n, .take = take_text, .arg = sending};
     int err = knowledge_read_hits(memory, &reading, reterr);

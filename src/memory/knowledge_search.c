@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding knowledge: by relevance through the resident index, and page by page. The index names rows; what
- * they say comes from the store, under the tenant and user again, so that no mistake of the index could show
- * somebody else's.
+ * Finding knowledge: by relevance through the resident index, and page by page. The index also says what
+ * most rows say; the rest comes from the store, under the tenant and user again.
  */
 #include "memory/memory_priv.h"
 
@@ -21,7 +20,7 @@ static int take_row(const struct value *columns, size_t n_columns, void *arg, st
     int64_t row = memory_int_of(columns[0]);
     (void)n_columns;
     for (size_t i = reading->first; i < reading->first + reading->n; i++)
-        if (reading->of->hits[i].row == row)
+        if (reading->of->hits[i].row == row && !reading->of->hits[i].item)
             return reading->of->take(columns, i, reading->of->arg, reterr);
     return 0;
 }
@@ -30,8 +29,14 @@ static int read_some(struct store_txn *txn, struct reading *reading, struct err_
 {
     struct value params[2 + KNOWLEDGE_WANTED_ROWS] = {value_text(reading->of->scope.tenant),
                                                       value_text(reading->of->scope.user)};
-    for (size_t i = 0; i < KNOWLEDGE_WANTED_ROWS; i++) /* no row has the number -1 */
-        params[2 + i] = value_int(i < reading->n ? reading->of->hits[reading->first + i].row : -1);
+    bool is_wanted = false;
+    for (size_t i = 0; i < KNOWLEDGE_WANTED_ROWS; i++) { /* no row has the number -1 */
+        bool has_row = i < reading->n && !reading->of->hits[reading->first + i].item;
+        params[2 + i] = value_int(has_row ? reading->of->hits[reading->first + i].row : -1);
+        is_wanted |= has_row;
+    }
+    if (!is_wanted)
+        return 0;
     return store_query(txn, reading->of->sql, params, 2 + KNOWLEDGE_WANTED_ROWS, take_row, reading, reterr);
 }
 
@@ -50,7 +55,10 @@ static int read_all(struct store_txn *txn, void *arg, struct err_info *reterr)
 
 int knowledge_read_hits(struct memory *memory, const struct hits_reading *reading, struct err_info *reterr)
 {
-    return reading->n ? store_read(memory->store, read_all, (void *)reading, reterr) : 0;
+    for (size_t i = 0; i < reading->n; i++)
+        if (!reading->hits[i].item)
+            return store_read(memory->store, read_all, (void *)reading, reterr);
+    return 0;
 }
 
 struct fetching {
@@ -73,14 +81,36 @@ static int take_item(const struct value *columns, size_t at, void *arg, struct e
     return 0;
 }
 
+static struct knowledge item_of(const struct search_hit *hit, struct str user)
+{
+    const struct search_item *kept = hit->item;
+    struct knowledge item = {.id = kept->id,
+                             .content = kept->text,
+                             .source = kept->source,
+                             .tags = kept->tags,
+                             .n_tags = kept->n_tags,
+                             .metadata = kept->metadata,
+                             .created_us = kept->created_us,
+                             .updated_us = kept->updated_us,
+                             .importance = kept->importance,
+                             .score = hit->score,
+                             .user = user};
+    memcpy(item.score_parts, hit->parts, sizeof(item.score_parts));
+    return item;
+}
+
 /* A row that was deleted after the index was asked does not come. */
 static int fetch_items(struct memory *memory, const struct scope *scope, const struct search_hit *hits,
                        size_t n_hits, struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
                        struct err_info *reterr)
 {
     struct knowledge *items = arena_calloc(arena, n_hits, sizeof(*items));
+    struct str user = arena_copy(arena, scope->user);
     if (arena_error(arena))
         return err_set(reterr, arena_error(arena), "no memory left for the answer");
+    for (size_t i = 0; i < n_hits; i++)
+        if (hits[i].item)
+            items[i] = item_of(&hits[i], user);
     struct fetching fetching = {hits, items, arena};
     const struct hits_reading reading = {.sql = KNOWLEDGE_WANTED_SQL(KNOWLEDGE_COLUMNS),
                                          .scope = *scope,

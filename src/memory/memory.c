@@ -59,6 +59,9 @@ static int feed_row(const struct value *columns, size_t n_columns, void *arg, st
     doc.created_us = memory_int_of(columns[5]);
     doc.importance = memory_real_of(columns[6]);
     metadata = parse_metadata(columns[8].text);
+    doc.id = columns[9].text;
+    doc.metadata = columns[8].text;
+    doc.updated_us = memory_int_of(columns[10]);
     doc.speaker = first_text(metadata, speaker_members);
     doc.thread = first_text(metadata, thread_members);
     err = feeding->load->put(feeding->load->partition, &doc);
@@ -96,7 +99,8 @@ static int count_rows(struct store_txn *txn, void *arg, struct err_info *reterr)
 }
 
 #define FEED_SQL                                                                                             \
-    "SELECT row, is_deleted, content, source, tags, created_at, importance, change, metadata "               \
+    "SELECT row, is_deleted, content, source, tags, created_at, importance, change, metadata, id, "          \
+    "updated_at "                                                                                            \
     "FROM knowledge WHERE tenant = ?1 AND user_id = ?2 AND "
 
 /* Two statements: with `(change, row) > (?3, ?4)` SQLite passes over the whole change up to the row, each

@@ -78,8 +78,8 @@ int knowledge_read(const struct value *columns, struct arena *arena, int64_t *re
     "SELECT " columns " FROM wanted CROSS JOIN knowledge "                                                   \
     "WHERE row = number AND tenant = ?1 AND user_id = ?2 AND is_deleted = 0"
 
-/* Reads what hits stand for, under their tenant and user again. take(columns, at) is called for each row that
- * is there, with the place of its hit; what it returns other than 0 ends the reading. */
+/* Reads what hits without an item stand for, under their tenant and user again. take(columns, at) is called
+ * for each row that is there, with the place of its hit; what it returns other than 0 ends the reading. */
 struct hits_reading {
     const char *sql; /* a KNOWLEDGE_WANTED_SQL */
     struct scope scope;

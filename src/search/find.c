@@ -26,6 +26,7 @@ struct finding {
     const struct search_query *query;
     struct docs_filter filter;
     struct question question;
+    bool wants_items;
     struct arena *arena; /* of the hits; all else is in the searcher's */
     struct search_hit *hits;
     size_t n;
@@ -35,6 +36,17 @@ static int make_hits(struct finding *finding, size_t n_max)
 {
     finding->hits = arena_calloc(finding->arena, n_max + 1, sizeof(*finding->hits));
     return finding->hits ? 0 : arena_error(finding->arena);
+}
+
+/* The document's hit, behind those that are there already: worse than they. */
+static struct search_hit *put_hit(struct finding *finding, uint32_t doc, double score)
+{
+    const struct partition *partition = finding->partition;
+    struct search_hit *hit = &finding->hits[finding->n++];
+    *hit = (struct search_hit){.row = partition->docs.items[doc].row, .score = score};
+    if (finding->wants_items)
+        hit->item = texts_get(&partition->texts, &partition->docs, doc, finding->arena);
+    return hit;
 }
 
 /* ---- one index alone ---- */
@@ -50,8 +62,7 @@ static int find_by_keyword(struct finding *finding)
     if (err)
         return err;
     for (size_t i = 0; i < best.n; i++) {
-        struct search_hit *hit = &finding->hits[finding->n++];
-        *hit = (struct search_hit){.row = best.items[i].row, .score = best.items[i].score};
+        struct search_hit *hit = put_hit(finding, best.items[i].doc, best.items[i].score);
         hit->parts[SEARCH_PART_KEYWORD] = best.items[i].score;
     }
     return 0;
@@ -70,8 +81,7 @@ static int find_by_vector(struct finding *finding)
         return err;
     for (size_t i = 0; i < n && found[i].cosine > 0 && found[i].cosine >= (float)finding->query->min_score;
          i++) {
-        struct search_hit *hit = &finding->hits[finding->n++];
-        *hit = (struct search_hit){.row = partition->docs.items[found[i].doc].row, .score = found[i].cosine};
+        struct search_hit *hit = put_hit(finding, found[i].doc, found[i].cosine);
         hit->parts[SEARCH_PART_VECTOR] = found[i].cosine;
     }
     return 0;
@@ -156,8 +166,7 @@ static void write_hits(struct finding *finding, const struct ranking *ranking, s
         double score = 1 / (1 + exp(-(double)logit));
         if (score < finding->query->min_score)
             break;
-        struct search_hit *hit = &finding->hits[finding->n++];
-        *hit = (struct search_hit){.row = ranked->candidate.row, .score = score};
+        struct search_hit *hit = put_hit(finding, ranked->candidate.doc, score);
         memcpy(hit->parts, ranking->parts[ranked->row], sizeof(hit->parts));
     }
 }
@@ -226,10 +235,16 @@ static int find(struct finding *finding)
 }
 
 int partition_find(struct partition *partition, struct searcher *searcher, const struct search_query *query,
-                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n)
+                   bool wants_items, struct arena *arena, struct search_hit **ret_hits, size_t *ret_n)
 {
-    struct finding finding = {.partition = partition, .searcher = searcher, .query = query, .arena = arena};
+    struct finding finding = {.partition = partition,
+                              .searcher = searcher,
+                              .query = query,
+                              .wants_items = wants_items,
+                              .arena = arena};
     int err = partition->docs.n_live && query->limit ? find(&finding) : 0;
+    if (!err)
+        err = arena_error(arena);
     *ret_hits = err ? NULL : finding.hits;
     *ret_n = err ? 0 : finding.n;
     return err;

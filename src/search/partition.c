@@ -33,7 +33,7 @@ static void init_lock(pthread_rwlock_t *lock)
     (void)pthread_rwlockattr_destroy(&attributes);
 }
 
-struct partition *partition_new(const struct models *models)
+struct partition *partition_new(const struct models *models, size_t max_text_bytes)
 {
     struct partition *partition = mem_calloc(1, sizeof(*partition));
     if (!partition)
@@ -42,6 +42,7 @@ struct partition *partition_new(const struct models *models)
     docs_init(&partition->docs);
     keyword_init(&partition->keyword, models->words);
     order_init(&partition->order);
+    texts_init(&partition->texts, max_text_bytes);
     partition->models = models;
     partition->n_expected = -1;
     atomic_init(&partition->is_loading, false);
@@ -52,6 +53,7 @@ struct partition *partition_new(const struct models *models)
 
 static void free_content(struct partition *partition)
 {
+    texts_done(&partition->texts);
     vector_done(&partition->vector);
     order_done(&partition->order);
     keyword_done(&partition->keyword);
@@ -77,6 +79,7 @@ static void empty_partition(struct partition *partition)
     order_init(&partition->order);
     if (partition->models->embedder) /* its dimension was good before */
         (void)vector_init(&partition->vector, (uint32_t)embedder_dims(partition->models->embedder));
+    texts_init(&partition->texts, partition->texts.max);
     partition->speakers = (struct speakers){0};
     partition->until = (struct search_place){0, 0};
     partition->is_whole = partition->is_counted = partition->is_wrong = false;
@@ -110,7 +113,8 @@ struct str partition_user(const struct partition *partition)
 size_t partition_size_bytes(const struct partition *partition)
 {
     return sizeof(*partition) + docs_size_bytes(&partition->docs) + keyword_size_bytes(&partition->keyword) +
-           order_size_bytes(&partition->order) + vector_size_bytes(&partition->vector);
+           order_size_bytes(&partition->order) + vector_size_bytes(&partition->vector) +
+           texts_size_bytes(&partition->texts);
 }
 
 /* ---- following the feed ---- */
@@ -139,6 +143,15 @@ static int add_vector(struct partition *partition, const struct search_doc *doc,
     return err ? err : vector_add(&partition->vector, number, vector);
 }
 
+static void kill_row(struct partition *partition, int64_t row)
+{
+    uint32_t old = docs_find(&partition->docs, row);
+    if (old == DOC_NONE)
+        return;
+    docs_kill(&partition->docs, old);
+    texts_wipe(&partition->texts, old);
+}
+
 static int add_row(struct partition *partition, struct analyzer *analyzer, const struct search_doc *doc)
 {
     uint32_t number, n_terms;
@@ -151,8 +164,11 @@ static int add_row(struct partition *partition, struct analyzer *analyzer, const
     err = keyword_add(&partition->keyword, analyzer, doc->text, number, &n_terms);
     if (!err && partition->models->embedder)
         err = add_vector(partition, doc, number);
+    if (!err)
+        err = texts_add(&partition->texts, number, doc);
     if (err)
         return err;
+    kill_row(partition, doc->row);
     docs_publish(&partition->docs, number, n_terms);
     if (partition->docs.items[number].speaker != INTERN_NONE)
         speakers_put(&partition->speakers, partition->docs.items[number].speaker);
@@ -164,9 +180,7 @@ static int take_change(void *arg, const struct search_doc *doc)
     struct following *following = arg;
     struct partition *partition = following->partition;
     if (doc->is_deleted) {
-        uint32_t old = docs_find(&partition->docs, doc->row);
-        if (old != DOC_NONE)
-            docs_kill(&partition->docs, old);
+        kill_row(partition, doc->row);
     } else {
         int err = add_row(partition, following->slice->analyzer, doc);
         if (err)
@@ -191,6 +205,7 @@ static void compact_if_due(struct partition *partition)
     if (!keyword_compact(&partition->keyword, map)) {
         vector_compact(&partition->vector, map);
         order_compact(&partition->order, map);
+        texts_compact(&partition->texts, map);
         docs_compact(docs);
     }
     mem_free(map);

@@ -99,7 +99,7 @@ static int make_key(struct str tenant, struct str user, struct buf *buf)
 static int add_partition(struct search *search, struct buf *key, struct partition **ret_partition,
                          struct err_info *reterr)
 {
-    struct partition *partition = partition_new(&search->models);
+    struct partition *partition = partition_new(&search->models, search->max_bytes / 2);
     int err = partition ? map_put(&search->partitions, buf_str(key), partition, NULL) : ERR_NOMEM;
     if (err) {
         partition_free(partition);
@@ -266,12 +266,14 @@ static int run(struct search *search, struct partition *partition, struct search
         err_prefix(reterr, "the index is not up to date: ");
     pthread_rwlock_rdlock(&partition->lock);
     *ret_degraded = refreshed < 0 || partition_tell_lack(partition, reterr);
-    int err = partition_find(partition, searcher, query, arena, ret_hits, ret_n);
+    int err = partition_find(partition, searcher, query, !*ret_degraded, arena, ret_hits, ret_n);
     size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
     pthread_rwlock_unlock(&partition->lock);
     release(search, partition, bytes, n_docs, &slice, refreshed == 1);
     if (err)
-        return err_set(reterr, err, "out of memory for a search");
+        return err_set(reterr, err,
+                       err == ERR_LIMIT ? "the answer is larger than a request may hold"
+                                        : "out of memory for a search");
     return 0;
 }
 

@@ -18,7 +18,8 @@
 #include "core/err.h"
 #include "core/json.h"
 
-/* A row as the index sees it, borrowed for the call. */
+/* A row as the index sees it, borrowed for the call. Text, id, metadata and the times are kept beside what
+ * is found by them, so that a hit can say what its row says; without an id nothing is kept. */
 struct search_doc {
     int64_t row;     /* the row's number: unique in its partition, never used again */
     bool is_deleted; /* forget it; other fields are not read */
@@ -28,6 +29,9 @@ struct search_doc {
     size_t n_tags;
     int64_t created_us;
     double importance; /* 0..1, 0.5 when nothing is known */
+    struct str id;
+    struct str metadata; /* a JSON object as text; empty for none */
+    int64_t updated_us;
     /* Who says it: "user", "Ann". Empty: taken from a text that begins "Ann: "; a text without a speaker is a
      * note and has no neighbours. */
     struct str speaker;
@@ -70,7 +74,9 @@ struct embedder;
 #define SEARCH_INLINE_ROWS 1024
 
 struct search_options {
-    size_t max_bytes; /* over it the least recently searched partitions are dropped; 0 means 512 MiB */
+    /* Over it the least recently searched partitions are dropped; no partition fills more than half of it
+     * with its rows' texts. 0 means 512 MiB. */
+    size_t max_bytes;
     const char *language;
     struct search_feed feed;
     /* How long a search may take in changes itself; 0 means 50 ms, INT64_MAX as long as it needs. It goes on
@@ -125,17 +131,30 @@ void search_write_parts(const float *parts, struct json_writer *writer);
 /* NULL of NULL, and when the arena is used up. */
 const float *search_copy_parts(const float *parts, struct arena *arena);
 
+/* What a row says, as the feed gave it. */
+struct search_item {
+    struct str id, text, source, metadata;
+    struct str *tags;
+    size_t n_tags;
+    int64_t created_us, updated_us;
+    double importance;
+};
+
 struct search_hit {
     int64_t row;
+    /* NULL: the index has not kept it (it is very long, or there was no room), or the answer is degraded, so
+     * that the row may have changed: whoever wants it reads it from the store. Else as it is in the store at
+     * this moment. */
+    const struct search_item *item;
     /* 0..1, comparable within a query. Hybrid: an estimate of how likely the item is wanted; keyword: the
      * share of what a perfect match would score; vector: the cosine, 0 where it is negative. */
     double score;
     float parts[SEARCH_N_PARTS]; /* hybrid: what each adds to the score's logit; else only its own is not 0 */
 };
 
-/* Best first, ties by newest, then by row. Hits live in the arena. An empty query text finds nothing.
- * *ret_degraded: the answer may lack rows, because the partition is still being loaded, because the feed
- * failed, or because index and store differ also after it was built anew; the sentence is in reterr. */
+/* Best first, ties by newest, then by row. Hits and their items live in the arena. An empty query text finds
+ * nothing. *ret_degraded: the answer may lack rows, because the partition is still being loaded, because the
+ * feed failed, or because index and store differ also after it was built anew; the sentence is in reterr. */
 int search_run(struct search *search, const struct search_query *query, struct arena *arena,
                struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr);
 

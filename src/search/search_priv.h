@@ -11,6 +11,7 @@
 #include "search/keyword.h"
 #include "search/order.h"
 #include "search/question.h"
+#include "search/texts.h"
 #include "search/vector.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct partition {
     struct keyword keyword;
     struct order order;
     struct vector_index vector;
+    struct texts texts;
     struct speakers speakers;
     struct search_place until; /* the last row taken in */
     bool is_whole;             /* nothing was left behind it at the last load */
@@ -56,7 +58,8 @@ struct partition {
     uint64_t n_since_count;    /* changes taken in */
 };
 
-struct partition *partition_new(const struct models *models); /* NULL when out of memory */
+/* NULL when out of memory. max_text_bytes: for texts_init. */
+struct partition *partition_new(const struct models *models, size_t max_text_bytes);
 struct partition *partition_free(struct partition *partition);
 /* The names are borrowed from the partition's key. */
 struct str partition_tenant(const struct partition *partition);
@@ -95,9 +98,10 @@ struct searcher {
     struct arena scratch; /* emptied by each search; hits do not live here */
 };
 
-/* Changes nothing in the partition; others may ask it at the same time. */
+/* Changes nothing in the partition; others may ask it at the same time. With wants_items hits have their
+ * items. */
 int partition_find(struct partition *partition, struct searcher *searcher, const struct search_query *query,
-                   struct arena *arena, struct search_hit **ret_hits, size_t *ret_n);
+                   bool wants_items, struct arena *arena, struct search_hit **ret_hits, size_t *ret_n);
 
 /* ---- the table of partitions, search.c; and the thread that loads, indexer.c ---- */
 

@@ -29,7 +29,7 @@ struct row {
     const char *user;
     struct search_doc doc;
     struct str tags[4];
-    char text[160];
+    char text[160], id[24];
     int64_t change;
 };
 
@@ -164,6 +164,8 @@ static inline int64_t rows_put(struct rows *rows, int64_t number, const char *us
     row->doc.row = row - rows->items + 1;
     row->doc.text = str_of(row->text);
     row->doc.tags = row->tags;
+    (void)snprintf(row->id, sizeof(row->id), "id_%lld", (long long)row->doc.row);
+    row->doc.id = str_of(row->id);
     return row->doc.row;
 }
 

@@ -17,7 +17,7 @@ struct asked {
 static int setup(void **state)
 {
     struct asked *asked = calloc(1, sizeof(*asked));
-    asked->partition = partition_new(&asked->models);
+    asked->partition = partition_new(&asked->models, SIZE_MAX);
     assert_int_equal(analyzer_new("en", &asked->analyzer, NULL), 0);
     arena_init(&asked->arena, 1 << 24);
     *state = asked;

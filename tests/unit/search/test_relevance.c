@@ -24,7 +24,7 @@ static int setup(void **state)
     struct reading *reading = calloc(1, sizeof(*reading));
     assert_int_equal(embedder_builtin(&reading->embedder, NULL), 0);
     reading->models = (struct models){reading->embedder, NULL};
-    reading->partition = partition_new(&reading->models);
+    reading->partition = partition_new(&reading->models, SIZE_MAX);
     assert_int_equal(analyzer_new("en", &reading->analyzer, NULL), 0);
     arena_init(&reading->arena, 1 << 26);
     *state = reading;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A record is a head, then id, metadata and text without anything between them. Source and tags stand with
+ * the document: many share them.
+ */
+#include "search/texts.h"
+
+#include "core/mem.h"
+
+struct head {
+    double importance;
+    int64_t updated_us;
+    uint32_t id_len, metadata_len;
+};
+
+void texts_init(struct texts *texts, size_t max_bytes)
+{
+    *texts = (struct texts){.max = max_bytes};
+}
+
+void texts_done(struct texts *texts)
+{
+    texts->bytes = mem_free(texts->bytes);
+    texts->ends = mem_free(texts->ends);
+}
+
+static int reserve(struct texts *texts, uint32_t n_docs, size_t n_bytes)
+{
+    if (n_docs > texts->cap_docs) {
+        uint32_t cap = n_docs + n_docs / 2 + 16;
+        uint64_t *ends = mem_realloc(texts->ends, cap * sizeof(*ends));
+        if (!ends)
+            return ERR_NOMEM;
+        texts->ends = ends;
+        texts->cap_docs = cap;
+    }
+    if (texts->n + n_bytes > texts->cap) {
+        size_t cap = texts->cap + texts->cap / 4 + n_bytes + 256;
+        char *bytes = mem_realloc(texts->bytes, cap);
+        if (!bytes)
+            return ERR_NOMEM;
+        texts->bytes = bytes;
+        texts->cap = cap;
+    }
+    return 0;
+}
+
+/* 0: it is not kept. A row without an id cannot be told to anybody. */
+static size_t record_size(const struct texts *texts, const struct search_doc *row)
+{
+    size_t size = sizeof(struct head) + row->id.len + row->metadata.len + row->text.len;
+    return row->id.len && size <= TEXTS_MAX_ROW_BYTES && texts->n + size <= texts->max ? size : 0;
+}
+
+static void append(struct texts *texts, const void *bytes, size_t len)
+{
+    if (len)
+        memcpy(texts->bytes + texts->n, bytes, len);
+    texts->n += len;
+}
+
+int texts_add(struct texts *texts, uint32_t doc, const struct search_doc *row)
+{
+    size_t size = record_size(texts, row);
+    int err = reserve(texts, doc + 1, size);
+    if (err)
+        return err;
+    while (texts->n_docs < doc)
+        texts->ends[texts->n_docs++] = texts->n;
+    if (size) {
+        struct head head = {.importance = row->importance,
+                            .updated_us = row->updated_us,
+                            .id_len = (uint32_t)row->id.len,
+                            .metadata_len = (uint32_t)row->metadata.len};
+        append(texts, &head, sizeof(head));
+        append(texts, row->id.ptr, row->id.len);
+        append(texts, row->metadata.ptr, row->metadata.len);
+        append(texts, row->text.ptr, row->text.len);
+    }
+    texts->ends[texts->n_docs++] = texts->n;
+    return 0;
+}
+
+static struct str record_of(const struct texts *texts, uint32_t doc)
+{
+    if (doc >= texts->n_docs)
+        return (struct str){NULL, 0};
+    size_t start = doc ? texts->ends[doc - 1] : 0;
+    return str_make(texts->bytes + start, texts->ends[doc] - start);
+}
+
+void texts_wipe(struct texts *texts, uint32_t doc)
+{
+    struct str record = record_of(texts, doc);
+    if (record.len)
+        memset((char *)record.ptr, 0, record.len);
+}
+
+const struct search_item *texts_get(const struct texts *texts, const struct docs *docs, uint32_t doc,
+                                    struct arena *arena)
+{
+    const struct doc *known = &docs->items[doc];
+    struct str record = record_of(texts, doc);
+    if (!record.len)
+        return NULL;
+    struct search_item *item = arena_alloc(arena, sizeof(*item));
+    struct str copy = arena_copy(arena, record);
+    struct str *tags = known->n_tags ? arena_alloc(arena, known->n_tags * sizeof(*tags)) : NULL;
+    struct str source = arena_copy(arena, intern_get(&docs->names, known->source));
+    for (uint32_t i = 0; i < known->n_tags && tags; i++)
+        tags[i] = arena_copy(arena, intern_get(&docs->names, docs->tags[known->first_tag + i]));
+    if (arena_error(arena))
+        return NULL;
+    struct head head;
+    memcpy(&head, copy.ptr, sizeof(head));
+    struct str rest = str_slice(copy, sizeof(head), copy.len - sizeof(head));
+    size_t text_at = head.id_len + head.metadata_len;
+    *item = (struct search_item){.id = str_slice(rest, 0, head.id_len),
+                                 .text = str_slice(rest, text_at, rest.len - text_at),
+                                 .source = source,
+                                 .metadata = str_slice(rest, head.id_len, head.metadata_len),
+                                 .tags = tags,
+                                 .n_tags = known->n_tags,
+                                 .created_us = known->created_us,
+                                 .updated_us = head.updated_us,
+                                 .importance = head.importance};
+    return item;
+}
+
+void texts_compact(struct texts *texts, const uint32_t *map)
+{
+    size_t n = 0, start = 0;
+    uint32_t n_docs = 0;
+    for (uint32_t doc = 0; doc < texts->n_docs; doc++) {
+        size_t end = texts->ends[doc];
+        if (map[doc] != DOC_NONE) {
+            if (end > start)
+                memmove(texts->bytes + n, texts->bytes + start, end - start);
+            n += end - start;
+            texts->ends[n_docs++] = n;
+        }
+        start = end;
+    }
+    texts->n = n;
+    texts->n_docs = n_docs;
+}
+
+size_t texts_size_bytes(const struct texts *texts)
+{
+    return texts->cap + texts->cap_docs * sizeof(*texts->ends);
+}
