@@ -245,8 +245,10 @@ struct build_match {
     bool is_noise;
 };
 /* Scores the texts, which stand newest first, and sorts them: best first, those that have nothing to do with
- * the query last, in their order. 1: none has, and nothing was changed. */
-int build_match_query(struct build *build, struct build_match *matches, size_t n, struct err_info *reterr);
+ * the query last, in their order; n_least of them are no noise in any case. 1: none has, and nothing was
+ * changed. */
+int build_match_query(struct build *build, struct build_match *matches, size_t n, size_t n_least,
+                      struct err_info *reterr);
 
 /* Marks near-duplicates of earlier items, section by section; see dedup.c. */
 struct dedup;

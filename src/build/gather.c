@@ -243,6 +243,15 @@ static int start_ready(struct gatherer *gatherer)
 
 /* ---- waiting ---- */
 
+static bool asks_by_param(const struct recipe_step *step, size_t param)
+{
+    for (size_t i = 0; step->ops->settings && step->ops->settings[i].name; i++)
+        for (size_t j = 0; j < step->settings[i].n_binds; j++)
+            if (step->settings[i].binds[j].kind == REF_PARAM && step->settings[i].binds[j].idx == param)
+                return true;
+    return false;
+}
+
 /* A resolve that must find something found nothing: names it and what it was asked for. */
 static int check_resolve(const struct build *build, const struct build_step *step, struct err_info *reterr)
 {
@@ -256,7 +265,7 @@ static int check_resolve(const struct build *build, const struct build_step *ste
         return 0;
     buf_init(&given, ERR_MESSAGE_SIZE);
     for (size_t i = 0; i < build->recipe->n_params; i++) {
-        if (!build->recipe->params[i].is_required)
+        if (!build->recipe->params[i].is_required && !asks_by_param(step->plan, i))
             continue;
         buf_append_text(&given, given.len ? ", " : " with ");
         buf_append_str(&given, build->recipe->params[i].name);

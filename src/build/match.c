@@ -42,24 +42,41 @@ static int score_row(struct build *build, const struct text_match *match, struct
     return 0;
 }
 
-int build_match_query(struct build *build, struct build_match *matches, size_t n, struct err_info *reterr)
+/* The best of the noise, until n_least rows are none. Both numbers are small: a section's limit, and what is
+ * fetched for it. */
+static void fill_up(struct build_match *matches, size_t n, size_t n_matched, size_t n_least)
+{
+    for (; n_matched < n_least; n_matched++) {
+        struct build_match *best = NULL;
+        for (size_t i = 0; i < n; i++)
+            if (matches[i].is_noise && (!best || matches[i].score > best->score))
+                best = &matches[i];
+        if (!best)
+            return;
+        best->is_noise = false;
+    }
+}
+
+int build_match_query(struct build *build, struct build_match *matches, size_t n, size_t n_least,
+                      struct err_info *reterr)
 {
     struct text_match *match = NULL;
-    bool has_any = false;
+    size_t n_matched = 0;
     int rc = text_match_new(build->request->query, build->engine->words, n, &build->arena, &match, reterr);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = text_match_add(match, matches[i].text, reterr);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = score_row(build, match, &matches[i], n);
-        has_any |= !matches[i].is_noise;
+        n_matched += !matches[i].is_noise;
         if (rc < 0)
             (void)err_set(reterr, rc, "out of memory");
     }
     text_match_free(match);
     if (rc < 0)
         return rc;
-    if (!has_any)
+    if (n_matched == 0)
         return 1;
+    fill_up(matches, n, n_matched, n_least);
     qsort(matches, n, sizeof *matches, compare);
     return 0;
 }

@@ -340,7 +340,7 @@ static int match_rows(struct maker *maker, struct err_info *reterr)
     }
     if (maker_error(maker))
         return 0;
-    int rc = build_match_query(build, matches, n, reterr);
+    int rc = build_match_query(build, matches, n, maker->section->plan->n_matched, reterr);
     if (rc == 0)
         maker->matches = matches;
     return rc < 0 ? rc : 0;

@@ -131,6 +131,8 @@ struct value build_value_at(const struct build_names *names, const struct recipe
         return value_text(build->request->query);
     case REF_USER:
         return value_text(build->scope.user);
+    case REF_TENANT:
+        return value_text(build->scope.tenant);
     case REF_QUERY_VECTOR:
         /* A key tells one query from another; its text is enough for that. */
         return names->is_timeless ? value_text(build->request->query) : build->query_vector;

@@ -146,19 +146,26 @@ static int set_defaults(struct config *config, struct err_info *reterr)
     return config->connections ? 0 : config_out_of_memory(reterr);
 }
 
-/* With no connection configured, the files that `precis init --demo` makes are two, where they are there:
- * what nobody has set up is not down. */
+/* With no connection configured, what `precis init --demo` makes in the data folder is some, where it is
+ * there: what nobody has set up is not down. */
 static int add_shipped_connections(struct config *config, struct err_info *reterr)
 {
-    static const char *const shipped[] = {"main", "series"};
+    static const struct {
+        const char *name, *scheme, *suffix;
+    } shipped[] = {{"main", "sqlite:", ".db"},
+                   {"series", "sqlite:", ".db"},
+                   {"fleet", "sqlite:", ".db"},
+                   {"project", "folder:", ""}};
     const char *dir = config->data_dir;
     for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++) {
-        const char *url = arena_printf(&config->arena, "sqlite:%s/%s.db", dir, shipped[i]).ptr;
+        const char *url = arena_printf(&config->arena, "%s%s/%s%s", shipped[i].scheme, dir, shipped[i].name,
+                                       shipped[i].suffix)
+                              .ptr;
         if (!url)
             return config_out_of_memory(reterr);
-        if (access(url + strlen("sqlite:"), F_OK) != 0)
+        if (access(url + strlen(shipped[i].scheme), F_OK) != 0)
             continue;
-        int r = config_add_connection(config, str_of(shipped[i]),
+        int r = config_add_connection(config, str_of(shipped[i].name),
                                       &(struct config_connection){.url = url, .place = dir}, reterr);
         if (r < 0)
             return r;

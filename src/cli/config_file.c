@@ -86,11 +86,14 @@ static const char *beside_file(const struct reader *reader, const char *path)
 
 static const char *url_beside_file(const struct reader *reader, const char *url)
 {
-    struct str text = str_of(url), scheme = STR_LIT("sqlite:");
-    if (!str_starts_with(text, scheme))
-        return url;
-    const char *path = beside_file(reader, url + scheme.len);
-    return path ? arena_printf(&reader->config->arena, "sqlite:%s", path).ptr : NULL;
+    static const char *const schemes[] = {"sqlite:", "folder:"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        if (!str_starts_with(str_of(url), str_of(schemes[i])))
+            continue;
+        const char *path = beside_file(reader, url + strlen(schemes[i]));
+        return path ? arena_printf(&reader->config->arena, "%s%s", schemes[i], path).ptr : NULL;
+    }
+    return url;
 }
 
 static int read_list(const struct reader *reader, const struct setting *setting, const struct yaml_node *node)

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Loading of the sample data. SQL goes to the databases that the connections `main` and `series` name when
- * nothing else is configured; memory goes through memory/, as a client's would.
+ * Loading of the sample data. SQL goes to the databases that the connections `main`, `series` and `fleet`
+ * name when nothing else is configured, files to the folder that `project` names; memory goes through
+ * memory/, as a client's would.
  */
 #include "cli/demo.h"
 
 #include "core/embed.h"
 #include "core/json.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
-/* main.sql, sample-main.sql, series.sql, sample-series.sql, sample-memory.json */
+/* main.sql, sample-main.sql, series.sql, sample-series.sql, fleet.sql, sample-fleet.sql, sample-memory.json,
+ * sample-incidents.json, sample-project.json */
 extern const struct embedded_file demo_files[];
 
 #define SAMPLE_TAG      "sample" /* marks what a later run replaces */
 #define MAX_JSON_DEPTH  16
 #define MAX_ARENA_BYTES (32 * 1024 * 1024)
-#define N_STEPS         5
+#define N_STEPS         8
 #define DAY_US          (86400 * US_PER_SEC)
 #define MINUTE_US       (60 * US_PER_SEC)
 
@@ -137,26 +141,100 @@ static int load_preferences(struct loader *loader, const struct json *list, stru
     return r;
 }
 
+static int read_json(const char *name, struct json **ret_root, struct err_info *reterr)
+{
+    const struct embedded_file *file = file_find(name);
+    if (!file)
+        return err_set(reterr, ERR_INTERNAL, "%s is not in this program", name);
+    return json_parse(embedded_text(file), MAX_JSON_DEPTH, ret_root, reterr);
+}
+
 static int load_memory(struct loader *loader, struct err_info *reterr)
 {
-    const struct embedded_file *file = file_find("sample-memory.json");
     struct json *root = NULL;
-    if (!file)
-        return err_set(reterr, ERR_INTERNAL, "the sample memory is not in this program");
-    int r = json_parse(embedded_text(file), MAX_JSON_DEPTH, &root, reterr);
+    int r = read_json("sample-memory.json", &root, reterr);
     if (r < 0)
         return r;
     loader->scope = (struct scope){STR_LIT(CLI_TENANT), json_text_of(json_member(root, "user_id"))};
     r = load_knowledge(loader, json_member(root, "knowledge"), reterr);
-    cli_progress("memory", 3, N_STEPS);
+    cli_progress("memory", 4, N_STEPS);
     const struct json *conversations = json_member(root, "conversations");
     for (size_t i = 0; r == 0 && i < json_count(conversations); i++)
         r = load_turns(loader, json_at(conversations, i), reterr);
-    cli_progress("conversations", 4, N_STEPS);
+    cli_progress("conversations", 5, N_STEPS);
     if (r == 0)
         r = load_preferences(loader, json_member(root, "preferences"), reterr);
-    cli_progress("preferences", 5, N_STEPS);
+    cli_progress("preferences", 6, N_STEPS);
     (void)json_free(root);
+    return r;
+}
+
+/* Past cases of devices, for all users who look after them. */
+static int load_incidents(struct loader *loader, struct err_info *reterr)
+{
+    struct json *root = NULL;
+    int r = read_json("sample-incidents.json", &root, reterr);
+    const struct json *users = json_member(root, "user_ids");
+    for (size_t i = 0; r == 0 && i < json_count(users); i++) {
+        loader->scope = (struct scope){STR_LIT(CLI_TENANT), json_text_of(json_at(users, i))};
+        r = load_knowledge(loader, json_member(root, "knowledge"), reterr);
+    }
+    (void)json_free(root);
+    return r;
+}
+
+/* Makes the folders on the way to the file, then the file. The names are our own. */
+static int write_file(const char *dir, struct str name, struct str text, struct err_info *reterr)
+{
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/%.*s", dir, STR_ARG(name));
+    if (len < 0 || (size_t)len >= sizeof path)
+        return err_set_field(reterr, ERR_INVALID, dir, "is too long a name");
+    for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+            return err_set_field(reterr, ERR_IO, path, "cannot be made: %s", strerror(errno));
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return err_set_field(reterr, ERR_IO, path, "cannot be written: %s", strerror(errno));
+    bool is_written = fwrite(text.ptr, 1, text.len, file) == text.len;
+    if (fclose(file) != 0 || !is_written)
+        return err_set_field(reterr, ERR_IO, path, "cannot be written: %s", strerror(errno));
+    return 0;
+}
+
+/* The source tree of the sample's system, as the section `knowledge` of the recipe `device` shows it. */
+static int load_project(const char *data_dir, struct err_info *reterr)
+{
+    struct json *root = NULL;
+    const struct json *text = NULL;
+    struct str name;
+    size_t pos = 0;
+    int r = read_json("sample-project.json", &root, reterr);
+    while (r == 0 && json_next_member(root, &pos, &name, &text)) {
+        char path[PATH_MAX];
+        int len = snprintf(path, sizeof path, "project/%.*s", STR_ARG(name));
+        r = len < 0 || (size_t)len >= sizeof path
+                ? err_set(reterr, ERR_INTERNAL, "a sample file has too long a name")
+                : write_file(data_dir, str_of(path), json_text_of(text), reterr);
+    }
+    (void)json_free(root);
+    return r;
+}
+
+static int load_databases(const char *data_dir, struct err_info *reterr)
+{
+    static const struct {
+        const char *name, *what;
+    } databases[] = {{"main", "people and plans"}, {"series", "measurements"}, {"fleet", "devices"}};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof databases / sizeof *databases; i++) {
+        cli_progress(databases[i].what, (int64_t)i, N_STEPS);
+        r = load_database(data_dir, databases[i].name, reterr);
+    }
+    cli_progress("memory", 3, N_STEPS);
     return r;
 }
 
@@ -165,15 +243,16 @@ int demo_load(struct app *app, struct err_info *reterr)
     struct loader loader = {.memory = app->memory, .now_us = clock_wall_us(&clock_system)};
     int r = app_make_folder(app->config.data_dir, reterr);
     arena_init(&loader.arena, MAX_ARENA_BYTES);
-    cli_progress("people and plans", 0, N_STEPS);
     if (r == 0)
-        r = load_database(app->config.data_dir, "main", reterr);
-    cli_progress("measurements", 1, N_STEPS);
-    if (r == 0)
-        r = load_database(app->config.data_dir, "series", reterr);
-    cli_progress("memory", 2, N_STEPS);
+        r = load_databases(app->config.data_dir, reterr);
     if (r == 0)
         r = load_memory(&loader, reterr);
+    if (r == 0)
+        r = load_incidents(&loader, reterr);
+    cli_progress("incidents", 7, N_STEPS);
+    if (r == 0)
+        r = load_project(app->config.data_dir, reterr);
+    cli_progress("project", N_STEPS, N_STEPS);
     arena_done(&loader.arena);
     return r;
 }

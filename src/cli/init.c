@@ -34,7 +34,8 @@ static int init_run(struct cli *cli, int argc, char **argv)
     r = init_store(cli, with_demo, &app, &err);
     if (r == 0)
         fprintf(stderr, "precis: %s is ready%s\n", app.config.store_url,
-                with_demo ? ", with the sample data of the user 'demo'" : "");
+                with_demo ? ", with the sample data of the user 'demo' and the device '" DEMO_DEVICE_ID "'"
+                          : "");
     app_close(&app);
     return r == 0 ? EXIT_DONE : cli_fail(cli, &err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The filters of templates: one table, and those that work on text and lists. A filter takes a value and
+ * The filters of templates: one table, and those that work on text. A filter takes a value and
  * gives a value; nothing in gives nothing out, but for `default`. A value that a filter cannot read goes
  * through unchanged.
  */
@@ -111,85 +111,6 @@ static struct value filter_one_line(const struct filter_call *call)
     return text_from(call, &buf);
 }
 
-static void print_node(const struct json *node, struct arena *arena, struct buf *buf)
-{
-    value_print(value_of_json(node, FILTER_MAX_TEXT_BYTES, arena), buf);
-}
-
-static struct value filter_join(const struct filter_call *call)
-{
-    struct json *root = value_parse_json(&call->in, call->arena);
-    struct value value = call->in;
-    struct buf buf;
-
-    if (json_kind_of(root) == JSON_KIND_ARRAY) {
-        buf_init(&buf, FILTER_MAX_TEXT_BYTES);
-        for (size_t i = 0; i < json_count(root); i++) {
-            if (i > 0)
-                buf_append_str(&buf, call->text);
-            print_node(json_at(root, i), call->arena, &buf);
-        }
-        value = text_from(call, &buf);
-    }
-    json_free(root);
-    return value;
-}
-
-static struct value filter_json(const struct filter_call *call)
-{
-    struct json *root;
-    struct buf buf;
-
-    if (call->in.type == VALUE_NULL)
-        return call->in;
-    buf_init(&buf, FILTER_MAX_TEXT_BYTES);
-    root = value_parse_json(&call->in, call->arena);
-    if (root)
-        json_print(root, &buf);
-    else
-        value_print_json(call->in, &buf);
-    json_free(root);
-    return text_from(call, &buf);
-}
-
-/* "a: 1, b: 2" or "x, y"; what stands deeper goes into brackets. */
-static void print_list(const struct json *node, struct arena *arena, unsigned depth, struct buf *buf)
-{
-    bool is_object = json_kind_of(node) == JSON_KIND_OBJECT;
-    const struct json *value = NULL;
-    struct str name = {NULL, 0};
-    size_t pos = 0;
-
-    if ((!is_object && json_kind_of(node) != JSON_KIND_ARRAY) || depth > 8) {
-        print_node(node, arena, buf);
-        return;
-    }
-    if (depth > 0)
-        buf_append_byte(buf, '(');
-    for (size_t i = 0; i < json_count(node); i++) {
-        if (i > 0)
-            buf_append_text(buf, ", ");
-        if (is_object && json_next_member(node, &pos, &name, &value))
-            buf_printf(buf, "%.*s: ", STR_ARG(name));
-        print_list(is_object ? value : json_at(node, i), arena, depth + 1, buf);
-    }
-    if (depth > 0)
-        buf_append_byte(buf, ')');
-}
-
-static struct value filter_list(const struct filter_call *call)
-{
-    struct json *root = value_parse_json(&call->in, call->arena);
-    struct buf buf;
-
-    if (!root)
-        return call->in;
-    buf_init(&buf, FILTER_MAX_TEXT_BYTES);
-    print_list(root, call->arena, 0, &buf);
-    json_free(root);
-    return text_from(call, &buf);
-}
-
 static struct value filter_yesno(const struct filter_call *call)
 {
     static const char *const no[] = {"0", "0.0", "false", "f", "no", "n", "off", ""};
@@ -211,12 +132,17 @@ const struct filter filter_table[] = {
     {"datetime", filter_datetime, .is_zoned = true, .example = "{start|datetime}",
      .about = "Sat 21 Nov 2026 05:37; the date alone where there is no time"},
     {"weekday", filter_weekday, .is_zoned = true, .example = "{start|weekday}", .about = "Saturday"},
+    {"short", filter_short, .is_zoned = true, .example = "{time|short}",
+     .about =
+         "05:37 for today, Fri 23:41 within six days, otherwise 14 Nov 23:41, in other years 14 Nov 2025"},
     {"ago", filter_ago, .is_zoned = true, .example = "{time|ago}",
      .about = "age in words: 5 minutes ago, in 2 hours, yesterday"},
     {"round", filter_round, FILTER_ARG_COUNT, .min = 0, .max = 12, .example = "{price|round:2}",
      .about = "that many decimals, exactly (half away from zero); 0 if none are named"},
     {"signed", filter_signed, FILTER_ARG_COUNT, .min = 0, .max = 12, .fallback = 2,
      .example = "{change|signed:2}", .about = "as round, with its sign: +1.25; 2 if none are named"},
+    {"duration", filter_duration, FILTER_ARG_TEXT, .choices = "s, ms", .example = "{took_ms|duration:ms}",
+     .about = "a length of time in seconds (s, the default) or milliseconds (ms): 850 ms, 4.2 s, 3 min 7 s"},
     {"upper", filter_upper, .example = "{symbol|upper}", .about = "ALL CAPITALS"},
     {"lower", filter_lower, .example = "{symbol|lower}", .about = "no capitals"},
     {"capitalize", filter_capitalize, .example = "{role|capitalize}", .about = "the first letter a capital"},
@@ -232,8 +158,9 @@ const struct filter filter_table[] = {
      .about = "line ends and runs of blanks become one blank"},
     {"join", filter_join, FILTER_ARG_TEXT, .is_arg_required = true, .example = "{tags|join:, }",
      .about = "the elements of a JSON list with that between them"},
-    {"json", filter_json, .example = "{state|json}", .about = "compact JSON"},
-    {"list", filter_list, .example = "{state|list}", .about = "a JSON object as a: 1, b: 2; a list as x, y"},
+    {"json", filter_json, .example = "{state|json}", .about = "compact JSON, shorter names first"},
+    {"list", filter_list, .example = "{state|list}",
+     .about = "a JSON object as a: 1, b: 2, shorter names first; a list as x, y"},
     {"yesno", filter_yesno, .example = "{done|yesno}",
      .about = "no for 0, false, no, off and empty text; otherwise yes"},
     {.name = NULL},

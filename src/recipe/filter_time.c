@@ -113,6 +113,42 @@ struct value filter_weekday(const struct filter_call *call)
     return print_time(call, SHOW_WEEKDAY);
 }
 
+/* Days between two calendar days, whatever their hours. */
+static int64_t days_between(struct civil from, struct civil to)
+{
+    from.hour = from.minute = from.second = from.us = 0;
+    to.hour = to.minute = to.second = to.us = 0;
+    return (civil_to_us(&to, NULL) - civil_to_us(&from, NULL)) / US_PER_DAY;
+}
+
+/* As little as tells it from other times near now: the hour, the weekday before it, or the date. */
+struct value filter_short(const struct filter_call *call)
+{
+    struct civil civil, now;
+    int64_t time_us = 0;
+    int64_t days;
+    bool is_date;
+    struct buf buf;
+
+    if (!read_time(call->in, &time_us, &is_date))
+        return call->in;
+    civil_from_us(time_us, is_date ? NULL : call->scope->zone, &civil);
+    civil_from_us(call->scope->now_us, call->scope->zone, &now);
+    days = days_between(civil, now);
+    buf_init(&buf, 64);
+    if (days == 0 && is_date)
+        buf_append_text(&buf, "today");
+    else if (days != 0 && days > -7 && days < 7)
+        buf_printf(&buf, "%.3s", weekday_name(civil.weekday));
+    else if (days != 0)
+        buf_printf(&buf, "%d %s", civil.day, month_name(civil.month));
+    if (civil.year != now.year && (days >= 7 || days <= -7))
+        buf_printf(&buf, " %d", civil.year);
+    else if (!is_date)
+        buf_printf(&buf, "%s%02d:%02d", buf.len ? " " : "", civil.hour, civil.minute);
+    return value_text(buf_into_arena(&buf, call->arena));
+}
+
 /* The largest unit that fits at least once (days from 24 hours, weeks from 14 days, months from 60, years
  * from 730). */
 static void print_span(int64_t span_us, struct buf *buf)
@@ -168,5 +204,54 @@ struct value filter_ago(const struct filter_call *call)
     print_span(age_us < 0 ? -age_us : age_us, &buf);
     if (age_us > 0)
         buf_append_text(&buf, " ago");
+    return value_text(buf_into_arena(&buf, call->arena));
+}
+
+/* A number that is no more than a length of time could be. */
+static bool read_length(struct value value, double *ret_length)
+{
+    double real = 0;
+
+    if (value.type == VALUE_INT)
+        real = (double)value.integer;
+    else if (value.type == VALUE_REAL)
+        real = value.real;
+    else if ((value.type != VALUE_TEXT && value.type != VALUE_DECIMAL) || str_to_real(value.text, &real) < 0)
+        return false;
+    *ret_length = real;
+    return real > -9e12 && real < 9e12;
+}
+
+/* Two units at most: what is longer needs no seconds. */
+static void print_length(int64_t ms, struct buf *buf)
+{
+    int64_t seconds = ms / 1000;
+
+    if (ms < 1000)
+        buf_printf(buf, "%lld ms", (long long)ms);
+    else if (seconds < 60 && ms % 1000 >= 100)
+        buf_printf(buf, "%lld.%lld s", (long long)seconds, (long long)(ms % 1000 / 100));
+    else if (seconds < 60)
+        buf_printf(buf, "%lld s", (long long)seconds);
+    else if (seconds < 3600)
+        buf_printf(buf, "%lld min %lld s", (long long)(seconds / 60), (long long)(seconds % 60));
+    else if (seconds < 48 * 3600)
+        buf_printf(buf, "%lld h %lld min", (long long)(seconds / 3600), (long long)(seconds % 3600 / 60));
+    else
+        buf_printf(buf, "%lld d %lld h", (long long)(seconds / 86400), (long long)(seconds % 86400 / 3600));
+}
+
+struct value filter_duration(const struct filter_call *call)
+{
+    bool is_ms = str_is(call->text, "ms");
+    double length;
+    struct buf buf;
+
+    if (!read_length(call->in, &length))
+        return call->in;
+    buf_init(&buf, 64);
+    if (length < 0)
+        buf_append_byte(&buf, '-');
+    print_length((int64_t)((length < 0 ? -length : length) * (is_ms ? 1 : 1000) + 0.5), &buf);
     return value_text(buf_into_arena(&buf, call->arena));
 }

@@ -179,11 +179,25 @@ static void read_fetch(struct load *load, const struct yaml_node *node, void *ta
         section_of(target)->n_fetched = (size_t)fetch;
 }
 
+static void read_at_least(struct load *load, const struct yaml_node *node, void *target)
+{
+    int64_t n;
+
+    if (load_int(load, node, "at_least", 1, SOURCE_MAX_ROWS, &n))
+        section_of(target)->n_matched = (size_t)n;
+}
+
 /* Fewer rows than are shown leave nothing to choose from. */
 static void check_fetch(struct load *load, const struct yaml_node *section, struct recipe_section *plan)
 {
     const struct yaml_node *fetch = yaml_get(section, "fetch");
+    const struct yaml_node *at_least = yaml_get(section, "at_least");
 
+    if (at_least && !yaml_get(section, "match"))
+        load_complain(load, at_least->line, at_least->column, "'at_least' stands beside 'match: query' only");
+    else if (at_least && plan->n_matched > plan->limit)
+        load_complain(load, at_least->line, at_least->column, "'at_least' (%zu) is more than the limit (%zu)",
+                      plan->n_matched, plan->limit);
     if (fetch && !yaml_get(section, "match"))
         load_complain(load, fetch->line, fetch->column, "'fetch' stands beside 'match: query' only");
     else if (fetch && plan->n_fetched > 0 && plan->n_fetched < plan->limit)
@@ -299,6 +313,7 @@ static const struct load_key section_keys[] = {{"name", read_done},
                                                {"redact", read_redact},
                                                {"match", read_match},
                                                {"fetch", read_fetch},
+                                               {"at_least", read_at_least},
                                                {"any", read_done},
                                                {NULL, NULL}};
 

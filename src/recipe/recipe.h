@@ -44,6 +44,7 @@ enum recipe_ref_kind {
     REF_QUERY,        /* the request's query text */
     REF_QUERY_VECTOR, /* its embedding by the configured model, as the text "[0.1,...]" */
     REF_USER,         /* scope.user */
+    REF_TENANT,       /* scope.tenant: of the credential, never of the request's body */
     REF_NOW,          /* the request's time plus offset_us */
     REF_DAY,          /* midnight of the request's day plus `days` in the recipe's zone, plus offset_us */
     REF_FIELD,        /* in item templates only: a column of the row at hand */
@@ -151,6 +152,7 @@ struct recipe_section {
     bool is_stable;               /* stands in the stable part */
     bool is_deduplicated;         /* near-duplicates removed, also against other sections */
     bool is_redacted;             /* secrets in its items are replaced: see text/redact.h */
+    size_t n_matched; /* with n_fetched: rows that stay even if they have little to do with the query */
     size_t n_fetched; /* rows asked for, to keep those that matter to the query; 0: as they come */
     unsigned shorten; /* SHORTEN_ bits: what may become of an item that does not fit */
     enum recipe_choice choice;

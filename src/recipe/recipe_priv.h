@@ -74,6 +74,7 @@ struct filter {
     bool is_zoned;       /* prints in the user's time zone */
     int64_t min, max;    /* FILTER_ARG_COUNT */
     int64_t fallback;    /* FILTER_ARG_COUNT that is not given */
+    const char *choices; /* FILTER_ARG_TEXT: what it may be, "s, ms"; NULL: anything */
     const char *example; /* as in docs/recipes.md */
     const char *about;
 };
@@ -91,9 +92,14 @@ struct value filter_date(const struct filter_call *call);
 struct value filter_time(const struct filter_call *call);
 struct value filter_datetime(const struct filter_call *call);
 struct value filter_weekday(const struct filter_call *call);
+struct value filter_short(const struct filter_call *call);
 struct value filter_ago(const struct filter_call *call);
+struct value filter_duration(const struct filter_call *call);
 struct value filter_round(const struct filter_call *call);
 struct value filter_signed(const struct filter_call *call);
+struct value filter_join(const struct filter_call *call);
+struct value filter_json(const struct filter_call *call);
+struct value filter_list(const struct filter_call *call);
 
 #define FILTER_MAX_TEXT_BYTES (1024 * 1024) /* of one value, as a filter makes it */
 

@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-static const char *const reserved_names[] = {"query",    "now", "today", "yesterday",
-                                             "tomorrow", "it",  "not",   "and"};
+static const char *const reserved_names[] = {"query",    "tenant", "now", "today", "yesterday",
+                                             "tomorrow", "it",     "not", "and"};
 
 bool ref_name_is_reserved(struct str name)
 {
@@ -183,10 +183,10 @@ static int resolve_query(const struct names *names, struct str text, struct reci
 
 static int complain_unknown(const struct names *names, struct str name, struct err_info *reterr)
 {
-    const char *known[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS + 6] = {"query",     "now",      "today",
-                                                                   "yesterday", "tomorrow", "user_id"};
+    const char *known[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS + 7] = {
+        "query", "now", "today", "yesterday", "tomorrow", "user_id", "tenant"};
     char texts[RECIPE_MAX_PARAMS + RECIPE_MAX_STEPS][72];
-    size_t n = 6;
+    size_t n = 7;
     size_t n_texts = 0;
     const char *nearest;
 
@@ -203,7 +203,7 @@ static int complain_unknown(const struct names *names, struct str name, struct e
                    nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-/* A name of the request: parameter, step.column, query, now, today, user_id. */
+/* A name of the request: parameter, step.column, query, now, today, user_id, tenant. */
 static int resolve_request(const struct names *names, struct str text, struct recipe_ref *ret_ref,
                            struct err_info *reterr)
 {
@@ -239,6 +239,10 @@ static int resolve_request(const struct names *names, struct str text, struct re
     }
     if (str_is(text, "user_id")) {
         *ret_ref = (struct recipe_ref){.kind = REF_USER};
+        return 0;
+    }
+    if (str_is(text, "tenant")) {
+        *ret_ref = (struct recipe_ref){.kind = REF_TENANT};
         return 0;
     }
     return complain_unknown(names, head, reterr);

@@ -132,6 +132,18 @@ static void complain_filter(struct parser *parser, size_t offset, struct str nam
     parser->has_complained = true;
 }
 
+/* Whether the text is one of "s, ms". */
+static bool is_choice(const char *choices, struct str text)
+{
+    struct str rest = str_of(choices), choice;
+
+    while (str_next_part(&rest, ',', &choice)) {
+        if (str_eq(str_trim(choice), text))
+            return true;
+    }
+    return false;
+}
+
 /* Checks the argument against what the filter takes. */
 static void read_argument(struct parser *parser, size_t offset, bool has_argument, struct str text,
                           struct filter_use *use)
@@ -147,6 +159,10 @@ static void read_argument(struct parser *parser, size_t offset, bool has_argumen
     } else if (filter->is_arg_required && !has_argument) {
         complain(parser->complaints, offset, "filter '%s' needs an argument: %s", filter->name,
                  filter->example);
+        is_wrong = true;
+    } else if (filter->choices && has_argument && !is_choice(filter->choices, text)) {
+        complain(parser->complaints, offset, "filter '%s' takes one of %s, not '%.*s'", filter->name,
+                 filter->choices, STR_ARG(text));
         is_wrong = true;
     } else if (filter->arg == FILTER_ARG_COUNT && has_argument &&
                (str_to_int(str_trim(text), &use->count) < 0 || use->count < filter->min ||

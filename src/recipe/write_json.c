@@ -118,6 +118,7 @@ static void put_section_details(struct json_writer *writer, const struct recipe_
     if (section->n_fetched > 0) {
         json_put_member_text(writer, "match", STR_LIT("query"));
         json_put_member_int(writer, "fetch", (int64_t)section->n_fetched);
+        json_put_member_int(writer, "at_least", (int64_t)section->n_matched);
     }
     json_put_name(writer, "shorten");
     json_open_array(writer);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind `files`: a folder as a reader new to it wants to see it, its tree and the beginning of its README.
- * Bounded in depth, number, bytes and time; secrets, binaries and links are left out. Runs on a worker.
+ * Kinds `files` and `folder`: a folder as a reader new to it wants to see it, its tree and the beginning of
+ * its README. `files` has it from the recipe, `folder` is a connection, so that the configuration says where
+ * it is. Bounded in depth, number, bytes and time; secrets, binaries and links are left out. Runs on a
+ * worker.
  */
 #include "source/files_priv.h"
 #include "source/source_priv.h"
@@ -17,6 +19,8 @@
 
 #define MAX_PATH_BYTES 4095
 #define MAX_NAME_BYTES 255
+
+#define FILES_ITEM "{path}:\n{content}"
 
 enum { SET_PATH, SET_DEPTH, SET_MAX_FILES, SET_MAX_BYTES, SET_TREE, SET_README };
 
@@ -187,11 +191,11 @@ static int open_root(struct str path, int *ret_fd, struct err_info *reterr)
     return 0;
 }
 
-static int on_run(const struct source_env *env, void *state, const struct source_request *request,
-                  struct net_job *job, struct source_result *result, struct err_info *reterr)
+/* `values` is a row of settings as those of `files` are, whoever asks. */
+static int look_at(const struct source_env *env, struct str path, const struct value *values,
+                   const struct source_request *request, struct net_job *job, struct source_result *result,
+                   struct err_info *reterr)
 {
-    const struct value *values = request->settings;
-    struct str path = setting_text(&values[SET_PATH]);
     struct look look = {
         .limits = {.max_depth = values[SET_DEPTH].integer,
                    .max_entries = (size_t)values[SET_MAX_FILES].integer,
@@ -204,7 +208,6 @@ static int on_run(const struct source_env *env, void *state, const struct source
         .root_fd = -1,
     };
 
-    (void)state;
     int res = open_root(path, &look.root_fd, reterr);
     if (res < 0)
         return res;
@@ -219,9 +222,78 @@ static int on_run(const struct source_env *env, void *state, const struct source
     return res;
 }
 
+static int on_run(const struct source_env *env, void *state, const struct source_request *request,
+                  struct net_job *job, struct source_result *result, struct err_info *reterr)
+{
+    (void)state;
+    return look_at(env, setting_text(&request->settings[SET_PATH]), request->settings, request, job, result,
+                   reterr);
+}
+
 const struct source_ops source_files = {
     .kind = "files",
     .settings = settings,
-    .item = "{path}:\n{content}",
+    .item = FILES_ITEM,
     .on_run = on_run,
+};
+
+/* ---- a folder of the configuration ---- */
+
+static const char *const schemes[] = {"folder", NULL};
+
+static int on_open_folder(const struct source_env *env, const struct source_options *options,
+                          void **ret_state, struct err_info *reterr)
+{
+    (void)env;
+    struct str path = str_slice(options->url, strlen("folder:"), SIZE_MAX);
+    if (str_is_empty(path))
+        return err_set(reterr, ERR_INVALID, "'folder:' must be followed by the path of a folder");
+    struct buf copy;
+    size_t len;
+    buf_init(&copy, MAX_PATH_BYTES);
+    buf_append_str(&copy, path);
+    int res = buf_error(&copy);
+    if (res == 0)
+        *ret_state = buf_steal(&copy, &len);
+    buf_done(&copy);
+    return res < 0 ? err_set(reterr, res, "the folder's path is too long, or there is no memory for it") : 0;
+}
+
+static void on_close_folder(void *state)
+{
+    mem_free(state);
+}
+
+static int on_run_folder(const struct source_env *env, void *state, const struct source_request *request,
+                         struct net_job *job, struct source_result *result, struct err_info *reterr)
+{
+    struct value values[sizeof settings / sizeof settings[0]] = {value_null()};
+    for (size_t i = SET_PATH + 1; settings[i].name; i++)
+        values[i] = request->settings[i - 1];
+    return look_at(env, str_of(state), values, request, job, result, reterr);
+}
+
+static int on_check_folder(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
+                           struct err_info *reterr)
+{
+    int fd;
+    (void)env;
+    (void)deadline_us;
+    int res = open_root(str_of(state), &fd, reterr);
+    if (res < 0)
+        return res;
+    (void)close(fd); /* nothing was written */
+    buf_printf(ret, "folder %s", (const char *)state);
+    return 0;
+}
+
+const struct source_ops source_folder = {
+    .kind = "folder",
+    .schemes = schemes,
+    .settings = &settings[SET_PATH + 1],
+    .item = FILES_ITEM,
+    .on_open = on_open_folder,
+    .on_close = on_close_folder,
+    .on_run = on_run_folder,
+    .on_check = on_check_folder,
 };

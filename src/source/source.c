@@ -17,8 +17,9 @@
 /* ---- kinds ---- */
 
 static const struct source_ops *const kinds[] = {
-    &source_sql_sqlite, &source_memory, &source_conversation, &source_preferences,
-    &source_files,      &source_text,   &source_redis,        NULL, /* the end */
+    &source_sql_sqlite,  &source_memory, &source_conversation,
+    &source_preferences, &source_files,  &source_folder,
+    &source_text,        &source_redis,  NULL, /* the end */
 };
 
 const struct source_ops *const *source_kinds(void)

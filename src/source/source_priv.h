@@ -9,6 +9,7 @@
 
 extern const struct source_ops source_conversation;
 extern const struct source_ops source_files;
+extern const struct source_ops source_folder;
 extern const struct source_ops source_memory;
 extern const struct source_ops source_preferences;
 extern const struct source_ops source_redis;

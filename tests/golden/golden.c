@@ -153,13 +153,14 @@ static void add_database(struct world *world, struct str name, struct str shippe
     world->connections[world->n_sources++] = (struct recipe_connection){name, source_ops_of(*source)};
 }
 
-/* === memory USER: lines of TIME TEXT */
-static void add_memory(struct world *world, struct str user, struct str lines)
+/* === memory USER [TAG]: lines of TIME TEXT */
+static void add_memory(struct world *world, struct str user, struct str tag, struct str lines)
 {
     const struct scope scope = {STR_LIT("golden"), user};
     struct err_info err = {0};
     for (struct str line; (line = next_line(&lines)).len;) {
-        struct knowledge item = {.created_us = time_of(next_word(&line)), .importance = NAN};
+        struct knowledge item = {
+            .created_us = time_of(next_word(&line)), .importance = NAN, .tags = &tag, .n_tags = tag.len > 0};
         struct str id;
         item.content = line;
         must(knowledge_add(world->memory, &scope, &item, 1, &world->arena, &id, &err), &err);
@@ -203,7 +204,8 @@ static void add_material(struct world *world, struct block block)
         struct str name = next_word(&rest);
         add_database(world, name, next_word(&rest), block.body);
     } else if (str_is(kind, "memory")) {
-        add_memory(world, next_word(&rest), block.body);
+        struct str user = next_word(&rest);
+        add_memory(world, user, next_word(&rest), block.body);
     } else if (str_is(kind, "conversation")) {
         struct str user = next_word(&rest);
         add_turns(world, user, next_word(&rest), block.body);

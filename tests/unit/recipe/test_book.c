@@ -8,13 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct recipe_connection connections[] = {{STR_LIT("main"), NULL}, {STR_LIT("series"), NULL}};
+static struct recipe_connection connections[] = {
+    {STR_LIT("main"), NULL}, {STR_LIT("series"), NULL}, {STR_LIT("fleet"), NULL}};
 static char folders[2][64];
 
 static int setup(void **state)
 {
     (void)state;
-    connections[0].ops = connections[1].ops = source_kind_for_url(STR_LIT("sqlite:/x"));
+    for (size_t i = 0; i < 3; i++)
+        connections[i].ops = source_kind_for_url(STR_LIT("sqlite:/x"));
     for (size_t i = 0; i < 2; i++) {
         (void)snprintf(folders[i], sizeof folders[i], "/tmp/precis-book-XXXXXX");
         if (!mkdtemp(folders[i]))
@@ -84,8 +86,9 @@ static void the_assistant_is_built_in(void **state)
                                          "Financial Watchlist", "Smart Home Devices"};
 
     (void)state;
-    assert_int_equal(load(0, 2, &book, NULL, &err), 0);
+    assert_int_equal(load(0, 3, &book, NULL, &err), 0);
     assert_int_equal(book.n_left_out, 0);
+    assert_non_null(recipe_book_find(&book, STR_LIT("device")));
     assistant = recipe_book_find(&book, STR_LIT("assistant"));
     assert_non_null(assistant);
     assert_int_equal(assistant->n_sections, 8);
@@ -105,8 +108,9 @@ static void a_built_in_recipe_without_its_connection_is_left_out(void **state)
     (void)state;
     assert_int_equal(load(0, 1, &book, NULL, &err), 0);
     assert_null(recipe_book_find(&book, STR_LIT("assistant")));
-    assert_int_equal(book.n_left_out, 1);
+    assert_int_equal(book.n_left_out, 2);
     assert_true(str_is(book.left_out[0], "assistant.yaml: unknown connection 'series'"));
+    assert_true(str_is(book.left_out[1], "device.yaml: unknown connection 'fleet'"));
     recipe_book_done(&book);
 }
 

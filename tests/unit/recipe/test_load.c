@@ -514,7 +514,7 @@ static void rows_may_be_matched_with_the_query(void **state)
         load("recipe: r\nredact: true\nsections:\n"
              "  - { name: a, from: main, query: SELECT 1, match: query }\n"
              "  - { name: b, from: main, query: SELECT 1, match: query, fetch: 50, redact: false }\n"
-             "  - { name: c, from: main, query: SELECT 1, match: query, limit: 500 }\n"
+             "  - { name: c, from: main, query: SELECT 1, match: query, limit: 500, at_least: 6 }\n"
              "  - { name: d, from: main, query: SELECT 1 }\n");
 
     (void)state;
@@ -522,6 +522,8 @@ static void rows_may_be_matched_with_the_query(void **state)
     assert_int_equal(recipe->sections[1].n_fetched, 50);
     assert_int_equal(recipe->sections[2].n_fetched, 500);
     assert_int_equal(recipe->sections[3].n_fetched, 0);
+    assert_int_equal(recipe->sections[0].n_matched, 0);
+    assert_int_equal(recipe->sections[2].n_matched, 6);
     assert_true(recipe->sections[0].is_redacted);
     assert_false(recipe->sections[1].is_redacted);
     recipe_unref(recipe);
@@ -529,12 +531,16 @@ static void rows_may_be_matched_with_the_query(void **state)
                     "  - { name: a, from: main, query: SELECT 1, match: newest }\n"
                     "  - { name: b, from: main, query: SELECT 1, match: query, fetch: 5 }\n"
                     "  - { name: c, from: main, query: SELECT 1, fetch: 50 }\n"
-                    "  - { name: d, from: main, query: SELECT 1, match: query, fetch: 5000 }\n",
+                    "  - { name: d, from: main, query: SELECT 1, match: query, fetch: 5000 }\n"
+                    "  - { name: e, from: main, query: SELECT 1, match: query, at_least: 21 }\n"
+                    "  - { name: f, from: main, query: SELECT 1, at_least: 1 }\n",
                     "2:9: 'redact' must be true or false, not 'maybe'\n"
                     "4:52: 'match' must be query, not 'newest'\n"
                     "5:66: 'fetch' (5) is less than the limit (20)\n"
                     "6:52: 'fetch' stands beside 'match: query' only\n"
-                    "7:66: 'fetch' must be a whole number from 1 to 1000, not '5000'\n");
+                    "7:66: 'fetch' must be a whole number from 1 to 1000, not '5000'\n"
+                    "8:69: 'at_least' (21) is more than the limit (20)\n"
+                    "9:55: 'at_least' stands beside 'match: query' only\n");
 }
 
 static void an_unknown_tokenizer_names_the_nearest(void **state)

@@ -273,6 +273,36 @@ static void ages_are_told_in_words(void **state)
     assert_string_equal(render_x(world, text("2026-11-24"), "{x|ago}"), "in 3 days");
 }
 
+static void short_times_say_what_tells_them_from_others_near_now(void **state)
+{
+    static const char *const rows[][2] = {
+        {"2026-11-21T00:00:00Z", "00:00"},
+        {"2026-11-21 23:59:59", "23:59"},
+        {"2026-11-20T23:41:00Z", "Fri 23:41"},
+        {"2026-11-15T00:00:00Z", "Sun 00:00"},
+        {"2026-11-14T23:59:00Z", "14 Nov 23:59"},
+        {"2026-11-27T08:00:00Z", "Fri 08:00"},
+        {"2026-11-28T08:00:00Z", "28 Nov 08:00"},
+        {"2025-11-21T08:00:00Z", "21 Nov 2025"},
+        {"2026-11-21", "today"},
+        {"2026-11-22", "Sun"},
+        {"2026-12-21", "21 Dec"},
+        {"2027-01-02", "2 Jan 2027"},
+        {"whenever", "whenever"},
+    };
+    struct world *world = *state;
+    struct zone *zone = NULL;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(render_x(world, text(rows[i][0]), "{x|short}"), rows[i][1]);
+    /* In Honolulu now is 19:37 on the 20th. */
+    assert_int_equal(zone_new(STR_LIT("Pacific/Honolulu"), &zone, NULL), 0);
+    world->scope.zone = zone;
+    assert_string_equal(render_x(world, text("2026-11-21T05:00:00Z"), "{x|short}"), "19:00");
+    assert_string_equal(render_x(world, text("2026-11-20T05:00:00Z"), "{x|short}"), "Thu 19:00");
+    zone_free(zone);
+}
+
 static void today_for_a_date_is_the_day_in_the_zone(void **state)
 {
     struct world *world = *state;
@@ -320,6 +350,34 @@ static void rounding_is_decimal_and_keeps_every_digit_it_should(void **state)
     assert_string_equal(render_x(world, value_bool(true), "{x|round:2}"), "true");
 }
 
+static void lengths_of_time_have_two_units_at_most(void **state)
+{
+    static const struct {
+        const char *in, *template, *out;
+    } rows[] = {
+        {"850", "{x|duration:ms}", "850 ms"},
+        {"0", "{x|duration:ms}", "0 ms"},
+        {"4200", "{x|duration:ms}", "4.2 s"},
+        {"30002", "{x|duration:ms}", "30 s"},
+        {"187000", "{x|duration:ms}", "3 min 7 s"},
+        {"23.6", "{x|duration:ms}", "24 ms"},
+        {"0.25", "{x|duration}", "250 ms"},
+        {"60", "{x|duration}", "1 min 0 s"},
+        {"4320", "{x|duration:s}", "1 h 12 min"},
+        {"180000", "{x|duration:s}", "2 d 2 h"},
+        {"-5", "{x|duration}", "-5 s"},
+        {"soon", "{x|duration}", "soon"},
+        {"1e300", "{x|duration}", "1e300"},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(render_x(world, text(rows[i].in), rows[i].template), rows[i].out);
+    assert_string_equal(render_x(world, value_int(412600), "{x|duration:ms}"), "6 min 52 s");
+    assert_string_equal(render_x(world, value_real(23.5), "{x|duration:ms}"), "24 ms");
+    assert_string_equal(render_x(world, value_bool(true), "{x|duration}"), "true");
+}
+
 static void text_filters_change_text(void **state)
 {
     static const struct {
@@ -340,6 +398,10 @@ static void text_filters_change_text(void **state)
         {"[\"a\",\"b\"]", "{x|join:' | '}", "a | b"},
         {"alone", "{x|join:, }", "alone"},
         {"{\"a\": 1, \"b\": [true, {\"c\": null}]}", "{x|list}", "a: 1, b: (true, (c: ))"},
+        {"{\"long\": 1, \"z\": 2, \"a\": {\"cc\": 3, \"b\": 4}}", "{x|list}",
+         "a: (b: 4, cc: 3), z: 2, long: 1"},
+        {"{\"long\": [1.50, null], \"z\": {\"bb\": \"\", \"a\": true}}", "{x|json}",
+         "{\"z\":{\"a\":true,\"bb\":\"\"},\"long\":[1.50,null]}"},
         {"[1, 2]", "{x|list}", "1, 2"},
         {"{ \"a\" : 1 }", "{x|json}", "{\"a\":1}"},
         {"say \"hi\"", "{x|json}", "\"say \\\"hi\\\"\""},
@@ -398,6 +460,7 @@ static void each_mistake_is_told_with_its_place(void **state)
         {"{x|zzzzzz}", "3: unknown filter 'zzzzzz'\n"},
         {"{x|upper:3}", "3: filter 'upper' takes no argument\n"},
         {"{x|join}", "3: filter 'join' needs an argument: {tags|join:, }\n"},
+        {"{x|duration:min}", "3: filter 'duration' takes one of s, ms, not 'min'\n"},
         {"{x|round:99}", "3: filter 'round' takes a whole number from 0 to 12, not '99'\n"},
         {"{x|truncate:1}", "3: filter 'truncate' takes a whole number from 2 to 100000, not '1'\n"},
         {"{x|default:\"a}", "11: the quote of this filter's argument is not closed\n"},
@@ -465,6 +528,8 @@ int main(void)
         T(ages_are_told_in_words),
         T(today_for_a_date_is_the_day_in_the_zone),
         T(rounding_is_decimal_and_keeps_every_digit_it_should),
+        T(lengths_of_time_have_two_units_at_most),
+        T(short_times_say_what_tells_them_from_others_near_now),
         T(text_filters_change_text),
         T(every_filter_lets_nothing_through_as_nothing),
         T(only_values_pass_the_guard_and_it_knows_the_line_start),

@@ -114,6 +114,39 @@ static void tree_is_sorted_folders_first(void **state)
     assert_tree(folder, (struct wish){0}, "docs/\nsrc/\n  core/\n    arena.c\n  zlib.c\nLICENSE\nMakefile\n");
 }
 
+static void a_folder_of_the_configuration_is_shown_alike(void **state)
+{
+    struct folder *folder = *state;
+    char url[300];
+    struct source *source = NULL;
+    struct source_result *result = NULL;
+    struct buf said;
+    struct value settings[] = {value_int(1), value_int(200), value_int(65536), value_bool(true),
+                               value_bool(false)};
+    struct source_request request = {.settings = settings, .deadline_us = INT64_MAX, .max_rows = 10};
+    struct source_options options = {.name = "project", .url = STR_LIT("folder:")};
+
+    make_folder(folder, "src");
+    make_text(folder, "src/zlib.c");
+    make_text(folder, ".env");
+    make_text(folder, "README.md");
+    assert_int_equal(source_open(&folder->world->env, &options, &source, NULL), ERR_INVALID);
+    (void)snprintf(url, sizeof url, "folder:%s", folder->world->folder);
+    options.url = str_of(url);
+    assert_int_equal(source_open(&folder->world->env, &options, &source, NULL), 0);
+    assert_int_equal(world_fetch(folder->world, source, &request, &result, NULL), 0);
+    assert_int_equal(result->n_rows, 1);
+    assert_cell(result, 0, "path", VALUE_TEXT, folder->world->folder);
+    assert_cell(result, 0, "content", VALUE_TEXT, "src/ …\nREADME.md\n");
+    source_result_free(result);
+    buf_init(&said, 1024);
+    assert_int_equal(source_check(source, INT64_MAX, &said, NULL), 0);
+    assert_true(str_starts_with(buf_str(&said), STR_LIT("folder /")));
+    buf_done(&said);
+    folder->world->loop = net_loop_free(folder->world->loop);
+    source_close(source);
+}
+
 static void tree_and_readme_are_two_rows(void **state)
 {
     struct folder *folder = *state;
@@ -323,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FOLDER(tree_is_sorted_folders_first),
         FOLDER(tree_and_readme_are_two_rows),
+        FOLDER(a_folder_of_the_configuration_is_shown_alike),
         FOLDER(secrets_binaries_and_build_outputs_are_left_out),
         FOLDER(links_are_not_followed),
         FOLDER(depth_is_bounded_and_said),

@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Sample people and plans for the recipe `assistant`. All times count from the moment this runs; running it again renews the rows of
--- the sample users and touches no others.
-
-PRAGMA foreign_keys = ON;
+-- the sample users and touches no others. It runs on SQLite as it is, and on PostgreSQL after data/postgres/sample-times.sql, which teaches
+-- it datetime() and date().
 
 DELETE FROM user_watchlist WHERE user_id IN ('demo', 'jordan');
 DELETE FROM calendar_events WHERE user_id IN ('demo', 'jordan');
@@ -19,15 +18,8 @@ INSERT INTO users (id, name, email, preferences, timezone, location) VALUES
      'America/Chicago', 'Chicago');
 
 -- Days count from today, hours are UTC; Stockholm is one or two hours ahead.
-INSERT INTO calendar_events (id, user_id, title, description, start_time, end_time, location)
-SELECT id, user_id, title, description,
-       datetime('now', 'start of day', day || ' days', start || ' minutes'),
-       datetime('now', 'start of day', day || ' days', (start + minutes) || ' minutes'),
-       location
-FROM (
-    SELECT NULL AS id, NULL AS user_id, NULL AS title, NULL AS description, 0 AS day, 0 AS start, 0 AS minutes, NULL AS location
-    WHERE 0
-    UNION ALL VALUES
+WITH events (id, user_id, title, description, day, start, minutes, location) AS (
+    VALUES
         ('evt-101', 'demo', 'Team stand-up', 'Yesterday, today, what is in the way.', '-1', 8 * 60, 15, 'Video call'),
         ('evt-102', 'demo', 'Physiotherapy', 'Left knee, fourth of six sessions.', '-1', 15 * 60, 45, 'Rehab Odenplan'),
         ('evt-104', 'demo', 'Team stand-up', 'Yesterday, today, what is in the way.', '+1', 8 * 60, 15, 'Video call'),
@@ -50,7 +42,13 @@ FROM (
         ('evt-202', 'jordan', 'Sales forecast', 'Numbers by region.', '+1', 16 * 60, 60, 'Room 12'),
         ('evt-203', 'jordan', 'Flight to Denver', 'Gate closes 20 minutes before.', '+3', 21 * 60, 150, 'ORD'),
         ('evt-204', 'jordan', 'Book club', 'Chapters 9 to 14.', '+4', 24 * 60, 120, 'Logan Square')
-);
+)
+INSERT INTO calendar_events (id, user_id, title, description, start_time, end_time, location)
+SELECT id, user_id, title, description,
+       datetime('now', 'start of day', day || ' days', start || ' minutes'),
+       datetime('now', 'start of day', day || ' days', (start + minutes) || ' minutes'),
+       location
+FROM events;
 
 -- One that is under way whenever this is read, and one that is about to begin.
 INSERT INTO calendar_events (id, user_id, title, description, start_time, end_time, location) VALUES
@@ -58,12 +56,8 @@ INSERT INTO calendar_events (id, user_id, title, description, start_time, end_ti
     ('evt-120', 'demo', 'Call the insurance', 'Claim 88-2041, ask for Mr Berg.', datetime('now', '+3 hours'), datetime('now', '+3 hours', '+20 minutes'), 'Phone');
 
 -- due: days from today as a date alone, '' for none.
-INSERT INTO tasks (id, user_id, title, description, priority, due_date, status)
-SELECT id, user_id, title, description, priority, CASE WHEN due = '' THEN NULL ELSE date('now', due || ' days') END, status
-FROM (
-    SELECT NULL AS id, NULL AS user_id, NULL AS title, NULL AS description, NULL AS priority, NULL AS due, NULL AS status
-    WHERE 0
-    UNION ALL VALUES
+WITH plans (id, user_id, title, description, priority, due, status) AS (
+    VALUES
         ('tsk-01', 'demo', 'Fix data loss when the phone sleeps during sync', 'Three reports since Monday. Reproduces on Android 14 with battery saver on.', 'urgent', '0', 'in_progress'),
         ('tsk-02', 'demo', 'Pay the electricity bill', 'Autogiro failed, reference 7712 0045 1.', 'urgent', '+1', 'pending'),
         ('tsk-03', 'demo', 'Send comments on the sync draft', 'Henrik wants them before the review.', 'high', '+1', 'in_progress'),
@@ -85,7 +79,10 @@ FROM (
         ('tsk-51', 'jordan', 'Send the forecast to Priya', NULL, 'urgent', '0', 'pending'),
         ('tsk-52', 'jordan', 'Change the furnace filter', NULL, 'low', '+9', 'pending'),
         ('tsk-53', 'jordan', 'File the expense report', NULL, 'medium', '-1', 'completed')
-);
+)
+INSERT INTO tasks (id, user_id, title, description, priority, due_date, status)
+SELECT id, user_id, title, description, priority, CASE WHEN due = '' THEN NULL ELSE date('now', due || ' days') END, status
+FROM plans;
 
 INSERT INTO user_watchlist (id, user_id, symbol, asset_type) VALUES
     ('wl-1', 'demo', 'BTC-USD', 'crypto'),

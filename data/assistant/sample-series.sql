@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Sample measurements for the recipe `assistant`: three days of weather, two of prices, one of device states. All times count from the
--- moment this runs; running it again renews the sample's rows and touches no others.
+-- moment this runs; running it again renews the sample's rows and touches no others. It runs on SQLite as it is, and on PostgreSQL and
+-- TimescaleDB after data/postgres/sample-times.sql, which teaches them datetime().
 
 DELETE FROM weather_data WHERE location IN ('Stockholm', 'Gothenburg', 'Chicago');
 DELETE FROM financial_data WHERE symbol IN ('AAPL', 'BTC-USD', 'ERIC', 'ETH-USD', 'NVDA', 'SPOT', 'TSLA');
@@ -23,47 +24,47 @@ SELECT datetime('now', '-10 minutes', '-' || n || ' hours'), location,
 FROM hours, places;
 
 UPDATE weather_data
-SET forecast = json_array(
-    json_object('day', 'tonight', 'summary', 'light rain', 'low', 2, 'high', 5),
-    json_object('day', 'tomorrow', 'summary', 'clearing up', 'low', 1, 'high', 6),
-    json_object('day', 'the day after', 'summary', 'clear and cold', 'low', -3, 'high', 2))
+SET forecast = '[{"day":"tonight","summary":"light rain","low":2,"high":5},{"day":"tomorrow","summary":"clearing up","low":1,"high":6},{"day":"the day after","summary":"clear and cold","low":-3,"high":2}]'
 WHERE location = 'Stockholm' AND time >= datetime('now', '-1 hours');
 
 UPDATE weather_data
-SET conditions = 'light snow', forecast = json_array(
-    json_object('day', 'tonight', 'summary', 'snow showers', 'low', -8, 'high', 3),
-    json_object('day', 'tomorrow', 'summary', 'blowing snow', 'low', -4, 'high', 11))
+SET conditions = 'light snow', forecast = '[{"day":"tonight","summary":"snow showers","low":-8,"high":3},{"day":"tomorrow","summary":"blowing snow","low":-4,"high":11}]'
 WHERE location = 'Chicago' AND time >= datetime('now', '-1 hours');
 
 -- A price every half hour, the newest two minutes old; drifts up to about one percent around its base. TSLA is on nobody's list.
 WITH RECURSIVE steps (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < 47),
-symbols (symbol, base, places, volume, seed) AS (
-    VALUES ('AAPL', 231.4, 2, 41200, 3), ('BTC-USD', 91842.5, 2, 310, 7), ('ERIC', 8.21, 2, 9800, 11),
-           ('ETH-USD', 3120.75, 2, 2900, 13), ('NVDA', 142.05, 2, 98000, 19),
-           ('SPOT', 474.9, 2, 2100, 23), ('TSLA', 338.6, 2, 67000, 29)
+symbols (symbol, base, volume, seed) AS (
+    VALUES ('AAPL', 231.4, 41200, 3), ('BTC-USD', 91842.5, 310, 7), ('ERIC', 8.21, 9800, 11),
+           ('ETH-USD', 3120.75, 2900, 13), ('NVDA', 142.05, 98000, 19),
+           ('SPOT', 474.9, 2100, 23), ('TSLA', 338.6, 67000, 29)
 ),
-moves (n, symbol, base, places, volume, move) AS (
-    SELECT n, symbol, base, places, volume, ((n + 3) * seed * 97 % 201 - 100) / 100.0 FROM steps, symbols
+moves (n, symbol, base, volume, move) AS (
+    SELECT n, symbol, base, volume, ((n + 3) * seed * 97 % 201 - 100) / 100.0 FROM steps, symbols
 )
 INSERT INTO financial_data (time, symbol, price, volume, change_percent)
 SELECT datetime('now', '-2 minutes', '-' || (n * 30) || ' minutes'), symbol,
-       printf('%.*f', places, base * (1 + move / 100)), volume + n * 17, round(move, 2)
+       round(base * (1 + move / 100), 2), volume + n * 17, round(move, 2)
 FROM moves;
 
 -- One price with all the digits a ledger keeps.
 UPDATE financial_data SET price = '91842.50128755' WHERE symbol = 'BTC-USD' AND time >= datetime('now', '-10 minutes');
 
 -- A state an hour for each device; what is written last is what holds.
-WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23),
-devices (user_id, device_id, device_name, device_type, state) AS (
-    VALUES ('demo', 'light-hall', 'Hall light', 'light', '{"on":false}'),
-           ('demo', 'light-living', 'Living room lamp', 'light', '{"on":false,"brightness":0}'),
-           ('demo', 'thermostat-1', 'Thermostat', 'thermostat', '{"mode":"eco","target":18,"current":18.4}'),
-           ('demo', 'lock-front', 'Front door', 'lock', '{"locked":true}'),
-           ('jordan', 'light-porch', 'Porch light', 'light', '{"on":true}')
-)
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23)
 INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state)
-SELECT datetime('now', '-' || n || ' hours'), user_id, device_id, device_name, device_type, state FROM hours, devices;
+SELECT datetime('now', '-' || n || ' hours'), 'demo', 'light-hall', 'Hall light', 'light', '{"on":false}' FROM hours;
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23)
+INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state)
+SELECT datetime('now', '-' || n || ' hours'), 'demo', 'light-living', 'Living room lamp', 'light', '{"on":false,"brightness":0}' FROM hours;
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23)
+INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state)
+SELECT datetime('now', '-' || n || ' hours'), 'demo', 'thermostat-1', 'Thermostat', 'thermostat', '{"mode":"eco","target":18,"current":18.4}' FROM hours;
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23)
+INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state)
+SELECT datetime('now', '-' || n || ' hours'), 'demo', 'lock-front', 'Front door', 'lock', '{"locked":true}' FROM hours;
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 23)
+INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state)
+SELECT datetime('now', '-' || n || ' hours'), 'jordan', 'light-porch', 'Porch light', 'light', '{"on":true}' FROM hours;
 
 INSERT INTO smart_home_states (time, user_id, device_id, device_name, device_type, state) VALUES
     (datetime('now', '-1 minutes'), 'demo', 'light-hall', 'Hall light', 'light', '{"on":false}'),

@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- What is measured over time, for the recipe `assistant` (connection `series`): hypertables of TimescaleDB, whose Apache edition is enough,
+-- or plain tables where the extension is missing.
+--
+--     psql "$SERIES_URL" -v ON_ERROR_STOP=1 -f data/assistant/postgres/series.sql
+
+CREATE TABLE IF NOT EXISTS weather_data (
+    time        TIMESTAMPTZ NOT NULL,
+    location    VARCHAR(255) NOT NULL,
+    temperature DOUBLE PRECISION,
+    unit        VARCHAR(1) CHECK (unit IN ('C', 'F')), -- NULL: as the user's preferences say
+    humidity    DOUBLE PRECISION,                      -- percent
+    conditions  VARCHAR(100),
+    forecast    JSONB                                  -- [{"day", "summary", "low", "high"}]
+);
+
+CREATE INDEX IF NOT EXISTS idx_weather_location_time ON weather_data (location, time DESC);
+
+CREATE TABLE IF NOT EXISTS financial_data (
+    time           TIMESTAMPTZ NOT NULL,
+    symbol         VARCHAR(20) NOT NULL,
+    price          NUMERIC(28, 8),
+    volume         BIGINT,
+    change_percent DOUBLE PRECISION
+);
+
+CREATE INDEX IF NOT EXISTS idx_financial_symbol_time ON financial_data (symbol, time DESC);
+
+CREATE TABLE IF NOT EXISTS smart_home_states (
+    time        TIMESTAMPTZ NOT NULL,
+    user_id     TEXT NOT NULL,
+    device_id   VARCHAR(100) NOT NULL,
+    device_name VARCHAR(255),
+    device_type VARCHAR(50),
+    state       JSONB
+);
+
+CREATE INDEX IF NOT EXISTS idx_smart_home_user_time ON smart_home_states (user_id, time DESC);
+
+-- create_hypertable is looked up only where it is there.
+DO $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb') THEN
+        CREATE EXTENSION IF NOT EXISTS timescaledb;
+        PERFORM create_hypertable(name, 'time', if_not_exists => TRUE, migrate_data => TRUE)
+        FROM unnest(CAST(ARRAY['weather_data', 'financial_data', 'smart_home_states'] AS REGCLASS[])) AS name;
+    END IF;
+END $$;
