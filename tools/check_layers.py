@@ -21,6 +21,7 @@ LIBRARIES = {
     "yaml.h": ["core/yaml.c"],
     "curl/curl.h": ["net/http_curl_priv.h"],
     "gnutls/gnutls.h": ["net/tls.c"],
+    "gnutls/crypto.h": ["net/tls.c"],
     "gnutls/x509.h": ["net/tls.c"],
     "sqlite3.h": ["store/", "source/"],
     "microhttpd.h": ["serve/"],

@@ -224,6 +224,26 @@ int app_open_sources(struct app *app, struct err_info *reterr)
     return 0;
 }
 
+int app_open_shared(struct app *app, struct err_info *reterr)
+{
+    const struct config *config = &app->config;
+    const char *url = config->shared_redis;
+    if (!url)
+        return 0;
+    for (size_t i = 0; i < config->n_connections; i++)
+        if (strcmp(config->connections[i].name, url) == 0)
+            url = config->connections[i].url;
+    const struct redis_client_options options = {
+        .url = str_of(url),
+        .prefix = config->shared_prefix,
+        .connectors = app->connectors,
+        .clock = &clock_system,
+    };
+    struct err_info why = {0};
+    int r = redis_client_new(&options, &app->shared, &why);
+    return r < 0 ? err_set_field(reterr, r, "shared.redis", "%s", why.message) : 0;
+}
+
 int app_open_engine(struct app *app, struct err_info *reterr)
 {
     const struct build_options options = {
@@ -252,6 +272,8 @@ int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct
     if (r == 0)
         r = app_open_sources(app, reterr);
     if (r == 0)
+        r = app_open_shared(app, reterr);
+    if (r == 0)
         r = app_open_engine(app, reterr);
     return r;
 }
@@ -259,6 +281,7 @@ int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct
 void app_close(struct app *app)
 {
     app->engine = build_engine_free(app->engine);
+    app->shared = redis_client_free(app->shared);
     while (app->n_connections > 0)
         (void)source_close(app->connections[--app->n_connections]);
     app->connectors = workers_free(app->connectors);

@@ -21,6 +21,7 @@
 
 static const char *const keyless_choices[] = {"auto", "allow", "never", NULL};
 static const char *const rerank_choices[] = {"documents", "texts", NULL};
+static const char *const bool_choices[] = {"true", "false", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_choices[] = {"text", "json", NULL};
 
@@ -40,6 +41,10 @@ const struct setting settings_table[] = {
     {"limits", "workers", NULL, CONFIG_COUNT, AT(n_workers), 0, 1024, NULL},
     {"limits", "idle_timeout", NULL, CONFIG_DURATION, AT(idle_timeout_us), SEC, 3600 * SEC, NULL},
     {"limits", "drain", NULL, CONFIG_DURATION, AT(drain_us), 0, 600 * SEC, NULL},
+    {"limits", "rate", "PRECIS_RATE", CONFIG_TEXT, AT(rate), 0, 0, NULL},
+    {"shared", "redis", "REDIS_URL", CONFIG_TEXT, AT(shared_redis), 0, 0, NULL},
+    {"shared", "prefix", NULL, CONFIG_TEXT, AT(shared_prefix), 0, 0, NULL},
+    {"shared", "limits", NULL, CONFIG_CHOICE, AT(shared_limits), 0, 0, bool_choices},
     {"embedding", "model", "EMBEDDING_MODEL", CONFIG_TEXT, AT(embedding_model), 0, 0, NULL},
     {"embedding", "dimensions", "EMBEDDING_DIMENSIONS", CONFIG_COUNT, AT(embedding_dims), 1, EMBED_MAX_DIMS,
      NULL},
@@ -137,6 +142,8 @@ static int set_defaults(struct config *config, struct err_info *reterr)
         .rerank_format = "documents",
         .rerank_candidates = 40,
         .rerank_timeout_us = 150 * SEC / 1000,
+        .shared_prefix = "precis:",
+        .shared_limits = "true",
         .keyless = "auto",
         .log_level = "info",
         .log_format = "text",
@@ -211,6 +218,8 @@ int config_load_text(const struct config_request *request, struct str text, cons
         r = config_check_variables(&config, request->environment, text, reterr);
     if (r == 0)
         r = set_data_dir(&config, request, reterr);
+    if (r == 0) /* behind the choice of the shipped connections, which it does not replace */
+        r = config_add_redis(&config, request->environment, reterr);
     if (r < 0) {
         config_done(&config);
         return r;

@@ -49,7 +49,10 @@ struct config {
     const char *rerank_model, *rerank_key; /* NULL: none */
     const char *rerank_format;             /* "documents", "texts" */
     int64_t rerank_candidates, rerank_timeout_us;
-    const char *keyless; /* "auto", "allow", "never" */
+    const char *rate;         /* NULL: no limit */
+    const char *shared_redis; /* a URL, or the name of a connection; NULL: nothing is shared */
+    const char *shared_prefix, *shared_limits; /* "true", "false" */
+    const char *keyless;                       /* "auto", "allow", "never" */
     struct config_list hosts;
     const char *log_level, *log_format;
     struct config_list warnings; /* sentences: what was said and has no effect */

@@ -12,8 +12,8 @@
 #define MAX_NAMES 16  /* in one block */
 #define MAX_POOL  256 /* connections to one server */
 
-static const char *const top_names[] = {"listen", "store",   "connections", "cache",  "limits",
-                                        "auth",   "recipes", "embedding",   "rerank", "log"};
+static const char *const top_names[] = {"listen",  "store",     "connections", "cache",  "limits", "auth",
+                                        "recipes", "embedding", "rerank",      "shared", "log"};
 
 #define N_TOP_NAMES (sizeof top_names / sizeof *top_names)
 

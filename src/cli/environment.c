@@ -134,6 +134,21 @@ int config_read_connections(struct config *config, const char *const *environmen
     return r;
 }
 
+int config_add_redis(struct config *config, const char *const *environment, struct err_info *reterr)
+{
+    static const char variable[] = "REDIS_URL";
+    const char *value = config_getenv(environment, str_of(variable));
+    if (!value || !*value)
+        return 0;
+    for (size_t i = 0; i < config->n_connections; i++)
+        if (strcmp(config->connections[i].name, "redis") == 0)
+            return 0;
+    const char *copy = arena_strdup(&config->arena, str_of(value));
+    return copy ? config_add_connection(config, STR_LIT("redis"),
+                                        &(struct config_connection){.url = copy, .place = variable}, reterr)
+                : config_out_of_memory(reterr);
+}
+
 /* ---- variables that nobody knows ---- */
 
 static bool is_foreign(struct str name)

@@ -48,6 +48,9 @@ static int start(const struct app *app, const char *listen, struct server **ret_
         .n_workers = (int)config->n_workers,
         .max_body_bytes = (size_t)config->max_body_bytes,
         .max_connections = (int)config->max_connections,
+        .rate = config->rate,
+        .shared = app->shared,
+        .has_shared_limits = strcmp(config->shared_limits, "true") == 0,
         .idle_timeout_sec = (int)(config->idle_timeout_us / US_PER_SEC),
     };
     return server_start(&options, ret_server, reterr);

@@ -55,6 +55,8 @@ int config_read_connections(struct config *config, const char *const *environmen
 /* Warns of each variable PRECIS_... that nobody knows and that the file does not put in. */
 int config_check_variables(struct config *config, const char *const *environment, struct str file_text,
                            struct err_info *reterr);
+/* REDIS_URL is also the connection `redis`, unless there is one; environment.c. */
+int config_add_redis(struct config *config, const char *const *environment, struct err_info *reterr);
 int config_out_of_memory(struct err_info *reterr);
 
 #endif

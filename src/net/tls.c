@@ -5,10 +5,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 struct tls_trust {
@@ -139,4 +140,14 @@ ssize_t tls_read(struct tls *tls, void *data, size_t size)
 ssize_t tls_write(struct tls *tls, const void *data, size_t size)
 {
     return result_of(gnutls_record_send(tls->session, data, size));
+}
+
+bool tls_sha1(const char *text, char ret_hex[41])
+{
+    unsigned char digest[20];
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA1, text, strlen(text), digest) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof digest; i++)
+        (void)snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+    return true;
 }

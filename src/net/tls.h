@@ -8,7 +8,7 @@
 
 #include "core/err.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Whom to believe; shared by sessions, which it outlives. */
@@ -16,6 +16,9 @@ struct tls_trust;
 /* authority: a PEM file; NULL: those of the system. */
 int tls_trust_new(const char *authority, struct tls_trust **ret_trust, struct err_info *reterr);
 struct tls_trust *tls_trust_free(struct tls_trust *trust); /* accepts NULL; returns NULL */
+
+/* The SHA-1 of text, in hexadecimal: what Redis knows a script by. False where it is forbidden (FIPS). */
+bool tls_sha1(const char *text, char ret_hex[41]);
 
 struct tls;
 /* fd is borrowed. host: the name or address the certificate must have. */

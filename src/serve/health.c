@@ -23,6 +23,7 @@ struct connection_state {
 struct health {
     pthread_mutex_t lock; /* one asks, the others wait for its answer */
     struct connection_state *connections;
+    struct connection_state shared;
 };
 
 int health_new(size_t n_connections, struct health **ret_health, struct err_info *reterr)
@@ -78,6 +79,19 @@ static void ask_connection(struct server *server, size_t idx)
     memcpy(state->message, err.message, sizeof state->message);
 }
 
+static void ask_shared(struct server *server)
+{
+    struct connection_state *state = &server->health->shared;
+    struct err_info err = {0};
+    int64_t now_us = clock_mono_us(server->options.clock);
+
+    if (state->asked_us && now_us - state->asked_us < ASK_AGAIN_US)
+        return;
+    state->is_ready = shared_ask(server->options.shared, now_us + ASK_FOR_US, &err) == 0;
+    state->asked_us = now_us ? now_us : 1;
+    memcpy(state->message, err.message, sizeof state->message);
+}
+
 static void write_check(struct json_writer *writer, struct str name, bool is_ready, const char *message)
 {
     json_open_object(writer);
@@ -102,6 +116,12 @@ static size_t write_connections(struct server *server, struct json_writer *write
         write_check(writer, str_of(source_name(server->options.connections[i])), state->is_ready,
                     server->is_loopback ? state->message : NULL);
     }
+    if (server->options.shared) {
+        ask_shared(server);
+        n_down += !health->shared.is_ready;
+        write_check(writer, STR_LIT("shared"), health->shared.is_ready,
+                    server->is_loopback ? health->shared.message : NULL);
+    }
     pthread_mutex_unlock(&health->lock);
     return n_down;
 }
@@ -116,6 +136,8 @@ static void write_degraded(struct server *server, struct json_writer *writer)
     for (size_t i = 0; i < server->options.n_connections; i++)
         if (!health->connections[i].is_ready)
             json_put_text(writer, str_of(source_name(server->options.connections[i])));
+    if (server->options.shared && !health->shared.is_ready)
+        json_put_text(writer, STR_LIT("shared"));
     pthread_mutex_unlock(&health->lock);
     json_close_array(writer);
 }

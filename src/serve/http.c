@@ -19,6 +19,7 @@
 #include "serve/reaper.h"
 
 #include <microhttpd.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define CONNECTION_BYTES ((size_t)16 * 1024) /* all headers of a request, and its reading buffer */
@@ -158,6 +159,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     req->must_close = false;
     req->route = NULL;
     req->has_context = false;
+    req->has_verdict = false;
     req->json = NULL;
     arena_init(&req->arena, SERVE_REQUEST_BYTES);
     reply_reset(&req->reply);
@@ -229,6 +231,26 @@ static struct MHD_Response *make_last_resort(struct reply *reply)
     return MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
 }
 
+static bool add_number(struct MHD_Response *response, const char *name, int64_t value)
+{
+    char digits[24];
+    (void)snprintf(digits, sizeof digits, "%lld", (long long)value);
+    return MHD_add_response_header(response, name, digits) == MHD_YES;
+}
+
+/* Where the caller stands with its limit; a wait is told in seconds, rounded up, so that who keeps to it is
+ * not refused again. */
+static bool add_limit(const struct request *req, struct MHD_Response *response)
+{
+    const struct limit_verdict *verdict = &req->verdict;
+    int64_t wait_sec = (verdict->wait_us + US_PER_SEC - 1) / US_PER_SEC;
+
+    return add_number(response, "X-RateLimit-Limit", limiter_rate(req->server->limiter).n) &&
+           add_number(response, "X-RateLimit-Remaining", verdict->n_left > 0 ? verdict->n_left : 0) &&
+           add_number(response, "X-RateLimit-Reset", wait_sec) &&
+           (verdict->is_allowed || add_number(response, "Retry-After", wait_sec > 0 ? wait_sec : 1));
+}
+
 static bool add_headers(struct request *req, struct MHD_Response *response)
 {
     const struct reply *reply = &req->reply;
@@ -238,6 +260,8 @@ static bool add_headers(struct request *req, struct MHD_Response *response)
     for (size_t i = 0; i < reply->n_headers; i++)
         is_good = is_good && MHD_add_response_header(response, reply->headers[i].name,
                                                      reply->headers[i].value) == MHD_YES;
+    if (req->has_verdict)
+        is_good = is_good && add_limit(req, response);
     if (req->must_close || atomic_load_explicit(&req->server->is_draining, memory_order_relaxed))
         is_good = is_good && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     return is_good;
@@ -425,6 +449,18 @@ static void work_on_worker(void *arg)
     MHD_resume_connection(req->conn);
 }
 
+static void ask_limit_on_worker(void *arg)
+{
+    struct request *req = arg;
+
+    if (request_limit_wait(req) == 0) {
+        work_on_worker(arg);
+        return;
+    }
+    req->stage = STAGE_ANSWERED;
+    MHD_resume_connection(req->conn);
+}
+
 static enum MHD_Result dispatch(struct request *req)
 {
     const struct route *route = req->route;
@@ -433,6 +469,13 @@ static enum MHD_Result dispatch(struct request *req)
 
     req->asked_us = now_us(req->server);
     give_time(req, INT64_MAX);
+    int limit = request_limit(req);
+    if (limit == 1 && hand_over(req, STAGE_WORK, ask_limit_on_worker))
+        return MHD_YES;
+    if (limit != 0) {
+        req->stage = STAGE_ANSWERED;
+        return queue_reply(req);
+    }
     if (route->on_peek)
         rc = route->on_peek(req, &err);
     else if (!route->may_wait)

@@ -388,6 +388,40 @@ static void write_rerank(const struct server *server, struct buf *buf)
                  (double)stats.n_skipped);
 }
 
+static void write_limits(const struct server *server, struct buf *buf)
+{
+    struct limit_stats stats;
+
+    if (!server->limiter)
+        return;
+    limiter_describe(server->limiter, &stats);
+    write_number(buf, "precis_limit_allowed_total", "counter", "Requests within their user's rate.",
+                 (double)stats.n_allowed);
+    write_number(buf, "precis_limit_refused_total", "counter", "Requests beyond it, answered with 429.",
+                 (double)stats.n_refused);
+    write_number(buf, "precis_limit_alone_total", "counter",
+                 "Requests decided by this server alone, as the shared tier did not answer.",
+                 (double)stats.n_alone);
+}
+
+static void write_shared(const struct server *server, struct buf *buf)
+{
+    struct redis_client_stats stats;
+
+    if (!server->options.shared)
+        return;
+    redis_client_describe(server->options.shared, &stats);
+    write_number(buf, "precis_shared_up", "gauge",
+                 "1 while the shared tier is asked, 0 while it rests after failures.",
+                 stats.breaker.is_open ? 0 : 1);
+    write_number(buf, "precis_shared_calls_total", "counter", "Questions to the shared tier.",
+                 (double)stats.n_calls);
+    write_number(buf, "precis_shared_failures_total", "counter", "Of these without an answer in time.",
+                 (double)stats.n_failures);
+    write_number(buf, "precis_shared_connections", "gauge", "Open connections to it.",
+                 (double)stats.pool.n_open);
+}
+
 /* Resident bytes, or 0 where the kernel does not say. */
 static double resident_bytes(void)
 {
@@ -415,6 +449,8 @@ void metrics_write(struct metrics *metrics, const struct server *server, struct 
     write_cache(server, buf);
     write_store(server, buf);
     write_rerank(server, buf);
+    write_limits(server, buf);
+    write_shared(server, buf);
     write_number(buf, "precis_connections", "gauge", "Open connections.",
                  (double)atomic_load_explicit(&metrics->n_connections, memory_order_relaxed));
     write_number(buf, "precis_requests_active", "gauge", "Requests under way.",

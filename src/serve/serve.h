@@ -30,11 +30,14 @@ struct serve_options {
     enum serve_keyless keyless;
     const char *const *hosts; /* further names this server may be called by; loopback names are known */
     size_t n_hosts;
-    int n_front_threads;   /* 0: one a core */
-    int n_workers;         /* 0: 32 */
-    size_t max_body_bytes; /* 0: 16 MiB */
-    int max_connections;   /* 0: 1024 */
-    int idle_timeout_sec;  /* 0: 30 */
+    int n_front_threads;         /* 0: one a core */
+    int n_workers;               /* 0: 32 */
+    size_t max_body_bytes;       /* 0: 16 MiB */
+    int max_connections;         /* 0: 1024 */
+    int idle_timeout_sec;        /* 0: 30 */
+    const char *rate;            /* requests of a user and route: "600/m"; NULL: as many as come */
+    struct redis_client *shared; /* NULL: there is no shared tier */
+    bool has_shared_limits;      /* rates hold for all servers of it together */
 };
 
 struct server;

@@ -13,9 +13,11 @@
 #include "serve/auth.h"
 #include "serve/head.h"
 #include "serve/host.h"
+#include "serve/limit.h"
 #include "serve/metrics.h"
 #include "serve/reply.h"
 #include "serve/serve.h"
+#include "serve/shared.h"
 #include "serve/uri.h"
 
 #include <pthread.h>
@@ -42,6 +44,8 @@ struct server {
     struct metrics *metrics;
     struct health *health;
     struct reaper *reaper;
+    struct shared_watch *shared_watch; /* NULL: there is no shared tier */
+    struct limiter *limiter;           /* NULL: no limit */
     struct workers *workers;
     struct MHD_Daemon *daemon;
     uint64_t id_seed;
@@ -121,6 +125,8 @@ struct request {
     struct json *json;            /* the body's tree, once parsed */
     struct build_request context; /* POST /v1/context, once read */
     bool has_context;
+    bool has_verdict; /* of the limiter */
+    struct limit_verdict verdict;
     char id[SERVE_ID_SIZE];
     int64_t started_us, asked_us; /* monotonic: its first line, its last byte */
     struct reply reply;
@@ -128,6 +134,12 @@ struct request {
 
 /* The caller's tenant and the user named; checks the user. */
 int request_scope(struct request *req, struct str user, struct scope *ret_scope, struct err_info *reterr);
+
+/* The limiter's verdict on a request whose body is there, on a front thread: 0 allowed, 1 a worker has to
+ * ask, by request_limit_wait, ERR_LIMIT refused: the reply stands. */
+int request_limit(struct request *req);
+/* The same on a worker: 0 or ERR_LIMIT. */
+int request_limit_wait(struct request *req);
 
 /* Handlers. */
 int context_peek(struct request *req, struct err_info *reterr);

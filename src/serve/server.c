@@ -82,6 +82,22 @@ static int open_socket(struct server *server, struct err_info *reterr)
     return 0;
 }
 
+static int start_limiter(struct server *server, struct err_info *reterr)
+{
+    const struct serve_options *options = &server->options;
+    struct limit_rate rate;
+
+    if (!options->rate)
+        return 0;
+    int rc = limit_rate_parse(str_of(options->rate), &rate, reterr);
+    if (rc < 0) {
+        err_prefix(reterr, "limits.rate: ");
+        return rc;
+    }
+    return limiter_new(rate, options->has_shared_limits ? options->shared : NULL, options->clock,
+                       &server->limiter, reterr);
+}
+
 static int start_parts(struct server *server, struct err_info *reterr)
 {
     const struct serve_options *options = &server->options;
@@ -91,6 +107,10 @@ static int start_parts(struct server *server, struct err_info *reterr)
         rc = metrics_new(options->recipes, options->clock, &server->metrics, reterr);
     if (rc == 0)
         rc = health_new(options->n_connections, &server->health, reterr);
+    if (rc == 0)
+        rc = start_limiter(server, reterr);
+    if (rc == 0 && options->shared)
+        rc = shared_watch_new(options->shared, options->clock, &server->shared_watch, reterr);
     if (rc == 0)
         rc = reaper_new(options->clock, &server->reaper, reterr);
     if (rc == 0)
@@ -174,6 +194,8 @@ struct server *server_stop(struct server *server, int drain_ms)
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     server->reaper = reaper_free(server->reaper);
+    server->limiter = limiter_free(server->limiter);
+    server->shared_watch = shared_watch_free(server->shared_watch);
     server->health = health_free(server->health);
     server->metrics = metrics_free(server->metrics);
     pthread_cond_destroy(&server->drained);
