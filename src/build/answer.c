@@ -84,6 +84,8 @@ static void report_section(const struct build_section *section, struct arena *ar
         .tokens = section->tokens,
         .took_us = section->step->took_us,
         .error = arena_copy(arena, section->step->error),
+        .error_code = section->step->error_code,
+        .from = arena_copy(arena, section->plan->step.from),
         .degraded = arena_copy(arena, section->degraded),
     };
     for (size_t i = 0; i < section->n_items; i++) {
@@ -286,6 +288,7 @@ int build_finish(struct build *build, struct err_info *reterr)
     answer->built_us = clock_mono_us(build->engine->clock);
     build->answer = answer;
     for (size_t i = 0; build->engine->observe && i < answer->n_sections; i++)
-        build->engine->observe(build->engine->observe_owner, build->recipe, &answer->sections[i]);
+        build->engine->observe(build->engine->observe_owner, build->request, build->recipe,
+                               &answer->sections[i]);
     return 0;
 }

@@ -42,7 +42,8 @@ struct build_request {
     int64_t asked_us;    /* monotonic: when its time began to run, in a queue or not; 0: now */
     enum build_cache_use cache;
     bool wants_explain;
-    struct str bytes; /* the body it was read from, for build_recall; "" if none */
+    struct str request_id; /* for whoever observes; "" if none */
+    struct str bytes;      /* the body it was read from, for build_recall; "" if none */
 };
 
 /* Reads POST /v1/context's body. Unknown members are errors. Everything lives in the arena or in the tree. */
@@ -67,6 +68,8 @@ struct section_report {
     int64_t tokens; /* of its text in the context, heading included */
     int64_t took_us;
     struct str error; /* "" or a sentence; never a secret */
+    int error_code;   /* of it; ERR_CANCELLED: it was not asked, since what it needs failed */
+    struct str from;  /* the source it was asked of */
     struct str degraded;
 };
 
@@ -161,8 +164,8 @@ size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is
 
 /* Called for every section of every uncached build, from the building thread; for metrics and for the one log
  * line a failing section gets. Set once before the first build. */
-typedef void (*build_observe_fn)(void *owner, const struct recipe *recipe,
-                                 const struct section_report *report);
+typedef void (*build_observe_fn)(void *owner, const struct build_request *request,
+                                 const struct recipe *recipe, const struct section_report *report);
 void build_engine_observe(struct build_engine *engine, build_observe_fn observe, void *owner);
 
 #endif

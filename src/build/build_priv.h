@@ -45,6 +45,7 @@ struct build_step {
     struct material *material; /* held; DONE and STALE only */
     int64_t started_us, took_us;
     struct str error;
+    int error_code;
     struct shelf_key key; /* of its material on the shelf, with has_key */
     bool has_key;
 };

@@ -73,6 +73,7 @@ static void end_failed(struct gatherer *gatherer, struct build_step *step, int r
     struct build *build = gatherer->build;
     step->state = rc == ERR_TIMEOUT ? STEP_TIMEOUT : STEP_FAILED;
     step->error = arena_copy(&build->arena, str_of(sentence));
+    step->error_code = rc;
     step->material = build_material_find(build, step);
     if (step->material)
         step->state = STEP_STALE;
@@ -191,7 +192,7 @@ static int start_step(struct gatherer *gatherer, struct build_step *step, size_t
     step->started_us = clock_mono_us(build->engine->clock);
     if (need) {
         struct err_info err = {0};
-        (void)err_set(&err, ERR_UNAVAILABLE, "it needs '%.*s', which %s: %.*s", STR_ARG(need->plan->name),
+        (void)err_set(&err, ERR_CANCELLED, "it needs '%.*s', which %s: %.*s", STR_ARG(need->plan->name),
                       need->state == STEP_TIMEOUT ? "timed out" : "failed", STR_ARG(need->error));
         end_failed(gatherer, step, err.code, err.message);
         return 0;

@@ -35,6 +35,7 @@ bool breaker_may_ask(struct breaker *breaker, int64_t now_us, int64_t *ret_wait_
 static void note_answer(struct breaker *breaker)
 {
     breaker->n_failures = 0;
+    breaker->failing_since_us = 0;
     breaker->is_open = breaker->is_probing = false;
     breaker->pause_us = BREAKER_MIN_PAUSE_US;
 }
@@ -42,7 +43,8 @@ static void note_answer(struct breaker *breaker)
 /* Questions that were under way when it opened may fail after that: they do not make the pause longer. */
 static void note_silence(struct breaker *breaker, int64_t now_us)
 {
-    breaker->n_failures++;
+    if (breaker->n_failures++ == 0)
+        breaker->failing_since_us = now_us ? now_us : 1;
     if (breaker->is_open && breaker->is_probing && breaker->pause_us < BREAKER_MAX_PAUSE_US)
         breaker->pause_us *= 2;
     if (breaker->is_probing || (!breaker->is_open && breaker->n_failures >= BREAKER_MAX_FAILURES)) {
@@ -68,7 +70,13 @@ void breaker_note(struct breaker *breaker, int64_t now_us, enum breaker_outcome 
 struct breaker_stats breaker_stats(struct breaker *breaker)
 {
     pthread_mutex_lock(&breaker->mutex);
-    struct breaker_stats stats = {breaker->is_open, breaker->n_openings, breaker->n_refusals};
+    struct breaker_stats stats = {
+        .is_open = breaker->is_open,
+        .is_probing = breaker->is_probing,
+        .failing_since_us = breaker->failing_since_us,
+        .n_openings = breaker->n_openings,
+        .n_refusals = breaker->n_refusals,
+    };
     pthread_mutex_unlock(&breaker->mutex);
     return stats;
 }

@@ -30,11 +30,13 @@ struct breaker {
     unsigned n_failures; /* in a row */
     bool is_open, is_probing;
     int64_t pause_us, until_us; /* monotonic */
+    int64_t failing_since_us;   /* monotonic: the first failure of the row; 0: none */
     uint64_t n_openings, n_refusals;
 };
 
 struct breaker_stats {
-    bool is_open;
+    bool is_open, is_probing;
+    int64_t failing_since_us; /* monotonic; 0: the last answer was one */
     uint64_t n_openings, n_refusals;
 };
 

@@ -5,43 +5,23 @@
  */
 #include "serve/metrics.h"
 
+#include "core/histogram.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "serve/exposition.h"
+#include "serve/failures.h"
 #include "serve/serve_priv.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define N_BOUNDS      14
-#define N_CLASSES     5 /* 1xx to 5xx */
-#define N_STATUSES    (SECTION_DROPPED + 1)
-#define N_OUTCOMES    5
-#define N_WARNED      8 /* errors of one section remembered for the log */
-#define WARN_AGAIN_US (60 * US_PER_SEC)
-
-static const int64_t bounds_us[N_BOUNDS] = {
-    50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 5000000,
-};
-static const char *const bound_names[N_BOUNDS] = {
-    "0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005",
-    "0.01",    "0.025",  "0.05",    "0.1",    "0.25",  "1",      "5",
-};
-
-struct histogram {
-    _Atomic uint64_t counts[N_BOUNDS + 1];
-    _Atomic uint64_t sum_us;
-};
-
-struct warned {
-    uint64_t error_hash;
-    int64_t at_us;
-};
+#define N_CLASSES  5 /* 1xx to 5xx */
+#define N_STATUSES (SECTION_DROPPED + 1)
+#define N_OUTCOMES 5
 
 struct section_metrics {
     struct histogram by_status[N_STATUSES];
-    struct warned warned[N_WARNED];
 };
 
 struct recipe_metrics {
@@ -58,17 +38,8 @@ struct metrics {
     struct histogram builds[N_OUTCOMES];
     struct recipe_metrics *recipes;
     size_t n_recipes;
-    pthread_mutex_t warn_lock; /* guards every `warned` */
+    struct failures *failures;
 };
-
-static void observe(struct histogram *histogram, int64_t us)
-{
-    size_t i = 0;
-    while (i < N_BOUNDS && us > bounds_us[i])
-        i++;
-    atomic_fetch_add_explicit(&histogram->counts[i], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->sum_us, us > 0 ? (uint64_t)us : 0, memory_order_relaxed);
-}
 
 static int make_recipes(struct metrics *metrics, const struct recipe_book *recipes)
 {
@@ -96,13 +67,14 @@ int metrics_new(const struct recipe_book *recipes, const struct clock *clock, st
 
     if (!metrics)
         return err_set(reterr, ERR_NOMEM, "out of memory");
-    pthread_mutex_init(&metrics->warn_lock, NULL);
     metrics->clock = clock;
     metrics->started_us = clock_wall_us(clock);
     while (serve_routes[metrics->n_routes].path)
         metrics->n_routes++;
     metrics->requests = mem_calloc(metrics->n_routes + 1, sizeof *metrics->requests);
     if (metrics->requests)
+        rc = failures_new(clock, &metrics->failures, NULL);
+    if (rc == 0)
         rc = make_recipes(metrics, recipes);
     if (rc < 0) {
         metrics_free(metrics);
@@ -120,7 +92,7 @@ struct metrics *metrics_free(struct metrics *metrics)
         mem_free(metrics->recipes[i].sections);
     mem_free(metrics->recipes);
     mem_free(metrics->requests);
-    pthread_mutex_destroy(&metrics->warn_lock);
+    metrics->failures = failures_free(metrics->failures);
     return mem_free(metrics);
 }
 
@@ -142,7 +114,7 @@ void metrics_request(struct metrics *metrics, int route, unsigned status, int64_
      * at least one is seen, or the stop would wait in vain. */
     atomic_fetch_sub(&metrics->n_active, 1);
     if (status >= 100 && status < 600)
-        observe(&metrics->requests[row][status / 100 - 1], took_us);
+        histogram_note(&metrics->requests[row][status / 100 - 1], took_us);
 }
 
 int64_t metrics_requests_active(const struct metrics *metrics)
@@ -153,7 +125,7 @@ int64_t metrics_requests_active(const struct metrics *metrics)
 void metrics_build(struct metrics *metrics, const struct build_outcome *outcome)
 {
     if ((size_t)outcome->cache < N_OUTCOMES)
-        observe(&metrics->builds[outcome->cache], outcome->took_us);
+        histogram_note(&metrics->builds[outcome->cache], outcome->took_us);
 }
 
 /* ---- sections ---- */
@@ -171,101 +143,54 @@ static struct section_metrics *find_section(struct metrics *metrics, const struc
     return NULL;
 }
 
-/* FNV-1a of what is wrong, less its numbers: "no answer within 18 ms" is the same news with 19. */
-static uint64_t hash_error(struct str error)
+static void warn_of(struct metrics *metrics, const struct build_request *request, const struct recipe *recipe,
+                    const struct section_report *report)
 {
-    uint64_t hash = 0xcbf29ce484222325;
+    uint64_t n;
 
-    for (size_t i = 0; i < error.len; i++)
-        if (error.ptr[i] < '0' || error.ptr[i] > '9')
-            hash = (hash ^ (unsigned char)error.ptr[i]) * 0x100000001b3;
-    return hash;
+    if (failures_note(metrics->failures, report->from, report->error_code, report->error, &n))
+        log_event(LOG_WARN, "section failed", LOG_STR("source", report->from),
+                  LOG_STR("recipe", recipe->name), LOG_STR("section", report->name),
+                  LOG_CSTR("status", section_status_name(report->status)), LOG_STR("error", report->error),
+                  LOG_INT("took_us", report->took_us), LOG_INT("times", (int64_t)n),
+                  LOG_STR("request_id", request->request_id), LOG_END);
 }
 
-/* True when this error was not warned of within the last minute; takes the oldest place then. */
-static bool is_due(struct metrics *metrics, struct section_metrics *section, struct str error)
-{
-    int64_t now_us = clock_mono_us(metrics->clock);
-    uint64_t hash = hash_error(error);
-    struct warned *oldest = &section->warned[0];
-    bool due = true;
-
-    pthread_mutex_lock(&metrics->warn_lock);
-    for (size_t i = 0; i < N_WARNED; i++) {
-        struct warned *warned = &section->warned[i];
-        if (warned->at_us && warned->error_hash == hash) {
-            oldest = warned;
-            due = now_us - warned->at_us >= WARN_AGAIN_US;
-            break;
-        }
-        if (warned->at_us < oldest->at_us)
-            oldest = warned;
-    }
-    if (due)
-        *oldest = (struct warned){hash, now_us ? now_us : 1};
-    pthread_mutex_unlock(&metrics->warn_lock);
-    return due;
-}
-
-void metrics_section(void *owner, const struct recipe *recipe, const struct section_report *report)
+void metrics_section(void *owner, const struct build_request *request, const struct recipe *recipe,
+                     const struct section_report *report)
 {
     struct metrics *metrics = owner;
     struct section_metrics *section = find_section(metrics, recipe, report->name);
 
     if (!section || (size_t)report->status >= N_STATUSES)
         return;
-    observe(&section->by_status[report->status], report->took_us);
-    bool is_bad = report->status == SECTION_FAILED || report->status == SECTION_TIMEOUT ||
-                  report->status == SECTION_STALE;
-    if (is_bad && is_due(metrics, section, report->error))
-        log_event(LOG_WARN, "section failed", LOG_STR("recipe", recipe->name),
-                  LOG_STR("section", report->name), LOG_CSTR("status", section_status_name(report->status)),
-                  LOG_STR("error", report->error), LOG_INT("took_us", report->took_us), LOG_END);
+    histogram_note(&section->by_status[report->status], report->took_us);
+    if (report->status == SECTION_FAILED || report->status == SECTION_TIMEOUT ||
+        report->status == SECTION_STALE)
+        warn_of(metrics, request, recipe, report);
+}
+
+bool metrics_is_news(struct metrics *metrics, struct str what, int code, struct str sentence, uint64_t *ret_n)
+{
+    return failures_note(metrics->failures, what, code, sentence, ret_n);
 }
 
 /* ---- writing ---- */
 
-static void write_head(struct buf *buf, const char *name, const char *type, const char *help)
-{
-    buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void write_number(struct buf *buf, const char *name, const char *type, const char *help, double value)
-{
-    write_head(buf, name, type, help);
-    buf_printf(buf, "%s %.17g\n", name, value);
-}
-
-/* Nothing for a histogram that saw nothing: most combinations of labels never happen. */
 static void write_histogram(struct buf *buf, const char *name, const char *labels,
-                            struct histogram *histogram)
+                            const struct histogram *histogram)
 {
-    uint64_t counts[N_BOUNDS + 1];
-    uint64_t n = 0;
+    struct histogram_counts counts;
 
-    for (size_t i = 0; i <= N_BOUNDS; i++) {
-        counts[i] = atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
-        n += counts[i];
-    }
-    if (n == 0)
-        return;
-    uint64_t below = 0;
-    for (size_t i = 0; i < N_BOUNDS; i++) {
-        below += counts[i];
-        buf_printf(buf, "%s_bucket{%s,le=\"%s\"} %llu\n", name, labels, bound_names[i],
-                   (unsigned long long)below);
-    }
-    buf_printf(buf, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, (unsigned long long)n);
-    uint64_t sum_us = atomic_load_explicit(&histogram->sum_us, memory_order_relaxed);
-    buf_printf(buf, "%s_sum{%s} %.6f\n", name, labels, (double)sum_us / 1e6);
-    buf_printf(buf, "%s_count{%s} %llu\n", name, labels, (unsigned long long)n);
+    histogram_read(histogram, &counts);
+    exposition_histogram(buf, name, labels, &counts);
 }
 
 static void write_requests(struct metrics *metrics, struct buf *buf)
 {
     char labels[160];
 
-    write_head(buf, "precis_request_seconds", "histogram", "Time from request line to reply.");
+    exposition_head(buf, "precis_request_seconds", "histogram", "Time from request line to reply.");
     for (size_t row = 0; row <= metrics->n_routes; row++)
         for (int class = 0; class < N_CLASSES; class ++) {
             bool has_route = row < metrics->n_routes;
@@ -280,20 +205,11 @@ static void write_builds(struct metrics *metrics, struct buf *buf)
 {
     char labels[64];
 
-    write_head(buf, "precis_build_seconds", "histogram", "Time a context took, by what the cache had.");
+    exposition_head(buf, "precis_build_seconds", "histogram", "Time a context took, by what the cache had.");
     for (int cache = 0; cache < N_OUTCOMES; cache++) {
         struct build_outcome outcome = {.cache = (unsigned)cache};
         (void)snprintf(labels, sizeof labels, "cache=\"%s\"", build_cache_name(&outcome));
         write_histogram(buf, "precis_build_seconds", labels, &metrics->builds[cache]);
-    }
-}
-
-static void append_label(struct buf *buf, struct str value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] == '"' || value.ptr[i] == '\\')
-            buf_append_byte(buf, '\\');
-        buf_append_byte(buf, value.ptr[i] == '\n' ? ' ' : value.ptr[i]);
     }
 }
 
@@ -303,9 +219,9 @@ static void write_recipe_sections(const struct recipe_metrics *of, struct buf *l
         for (int status = 0; status < N_STATUSES; status++) {
             buf_clear(labels);
             buf_append_text(labels, "recipe=\"");
-            append_label(labels, of->recipe->name);
+            exposition_label(labels, of->recipe->name);
             buf_append_text(labels, "\",section=\"");
-            append_label(labels, of->recipe->sections[k].step.name);
+            exposition_label(labels, of->recipe->sections[k].step.name);
             buf_printf(labels, "\",status=\"%s\"", section_status_name((enum section_status)status));
             if (buf_error(labels) == 0)
                 write_histogram(buf, "precis_section_seconds", labels->data,
@@ -317,8 +233,8 @@ static void write_sections(struct metrics *metrics, struct buf *buf)
 {
     struct buf labels;
 
-    write_head(buf, "precis_section_seconds", "histogram",
-               "Time a section took in builds that were not cached.");
+    exposition_head(buf, "precis_section_seconds", "histogram",
+                    "Time a section took in builds that were not cached.");
     buf_init(&labels, 4096);
     for (size_t i = 0; i < metrics->n_recipes; i++)
         write_recipe_sections(&metrics->recipes[i], &labels, buf);
@@ -330,19 +246,21 @@ static void write_cache(const struct server *server, struct buf *buf)
     struct build_cache_stats stats;
 
     build_cache_describe(server->options.engine, &stats);
-    write_number(buf, "precis_cache_entries", "gauge", "Contexts in the cache.", (double)stats.n_entries);
-    write_number(buf, "precis_cache_bytes", "gauge", "Bytes they take.", (double)stats.bytes);
-    write_number(buf, "precis_cache_hits_total", "counter", "Contexts answered from the cache.",
-                 (double)stats.n_hits);
-    write_number(buf, "precis_cache_misses_total", "counter", "Contexts built anew.", (double)stats.n_misses);
-    write_number(buf, "precis_cache_stale_total", "counter",
-                 "Expired contexts served because a source failed.", (double)stats.n_stale);
-    write_number(buf, "precis_cache_shared_total", "counter", "Requests that joined a build under way.",
-                 (double)stats.n_shared);
-    write_number(buf, "precis_cache_evicted_total", "counter", "Contexts that made room for others.",
-                 (double)stats.n_evicted);
-    write_number(buf, "precis_cache_expired_total", "counter", "Contexts dropped at their end of life.",
-                 (double)stats.n_expired);
+    exposition_number(buf, "precis_cache_entries", "gauge", "Contexts in the cache.",
+                      (double)stats.n_entries);
+    exposition_number(buf, "precis_cache_bytes", "gauge", "Bytes they take.", (double)stats.bytes);
+    exposition_number(buf, "precis_cache_hits_total", "counter", "Contexts answered from the cache.",
+                      (double)stats.n_hits);
+    exposition_number(buf, "precis_cache_misses_total", "counter", "Contexts built anew.",
+                      (double)stats.n_misses);
+    exposition_number(buf, "precis_cache_stale_total", "counter",
+                      "Expired contexts served because a source failed.", (double)stats.n_stale);
+    exposition_number(buf, "precis_cache_shared_total", "counter", "Requests that joined a build under way.",
+                      (double)stats.n_shared);
+    exposition_number(buf, "precis_cache_evicted_total", "counter", "Contexts that made room for others.",
+                      (double)stats.n_evicted);
+    exposition_number(buf, "precis_cache_expired_total", "counter", "Contexts dropped at their end of life.",
+                      (double)stats.n_expired);
 }
 
 static void write_store(const struct server *server, struct buf *buf)
@@ -351,27 +269,29 @@ static void write_store(const struct server *server, struct buf *buf)
     struct search_stats index;
 
     if (store_describe(server->options.store, &info, NULL) == 0) {
-        write_number(buf, "precis_store_commits_total", "counter", "Group commits.", (double)info.n_commits);
-        write_number(buf, "precis_store_writes_total", "counter", "Writes in them.", (double)info.n_writes);
-        write_number(buf, "precis_store_bytes", "gauge", "Size of the store.", (double)info.size_bytes);
-        write_number(buf, "precis_store_wal_bytes", "gauge", "Size of its write-ahead log.",
-                     (double)info.wal_bytes);
+        exposition_number(buf, "precis_store_commits_total", "counter", "Group commits.",
+                          (double)info.n_commits);
+        exposition_number(buf, "precis_store_writes_total", "counter", "Writes in them.",
+                          (double)info.n_writes);
+        exposition_number(buf, "precis_store_bytes", "gauge", "Size of the store.", (double)info.size_bytes);
+        exposition_number(buf, "precis_store_wal_bytes", "gauge", "Size of its write-ahead log.",
+                          (double)info.wal_bytes);
     }
     memory_describe(server->options.memory, &index);
-    write_number(buf, "precis_index_partitions", "gauge", "Users whose index is resident.",
-                 (double)index.n_partitions);
-    write_number(buf, "precis_index_documents", "gauge", "Rows in the resident indexes.",
-                 (double)index.n_docs);
-    write_number(buf, "precis_index_bytes", "gauge", "Bytes they take.", (double)index.bytes);
-    write_number(buf, "precis_index_loading", "gauge", "Users whose index is still being loaded.",
-                 (double)index.n_loading);
-    write_number(buf, "precis_index_repairs_total", "counter",
-                 "Indexes built anew because their number of rows was not the store's.",
-                 (double)index.n_repairs);
-    write_number(buf, "precis_index_loads_total", "counter", "Times that changes were taken in.",
-                 (double)index.n_loads);
-    write_number(buf, "precis_index_evictions_total", "counter", "Indexes dropped to make room.",
-                 (double)index.n_evictions);
+    exposition_number(buf, "precis_index_partitions", "gauge", "Users whose index is resident.",
+                      (double)index.n_partitions);
+    exposition_number(buf, "precis_index_documents", "gauge", "Rows in the resident indexes.",
+                      (double)index.n_docs);
+    exposition_number(buf, "precis_index_bytes", "gauge", "Bytes they take.", (double)index.bytes);
+    exposition_number(buf, "precis_index_loading", "gauge", "Users whose index is still being loaded.",
+                      (double)index.n_loading);
+    exposition_number(buf, "precis_index_repairs_total", "counter",
+                      "Indexes built anew because their number of rows was not the store's.",
+                      (double)index.n_repairs);
+    exposition_number(buf, "precis_index_loads_total", "counter", "Times that changes were taken in.",
+                      (double)index.n_loads);
+    exposition_number(buf, "precis_index_evictions_total", "counter", "Indexes dropped to make room.",
+                      (double)index.n_evictions);
 }
 
 static void write_rerank(const struct server *server, struct buf *buf)
@@ -379,13 +299,13 @@ static void write_rerank(const struct server *server, struct buf *buf)
     struct rerank_stats stats;
 
     memory_describe_rerank(server->options.memory, &stats);
-    write_number(buf, "precis_rerank_calls_total", "counter", "Requests to the re-ranker.",
-                 (double)stats.n_calls);
-    write_number(buf, "precis_rerank_failures_total", "counter", "Of these without a good answer in time.",
-                 (double)stats.n_failures);
-    write_number(buf, "precis_rerank_skipped_total", "counter",
-                 "Searches that did not ask it: no time left, or it rested after failures.",
-                 (double)stats.n_skipped);
+    exposition_number(buf, "precis_rerank_calls_total", "counter", "Requests to the re-ranker.",
+                      (double)stats.n_calls);
+    exposition_number(buf, "precis_rerank_failures_total", "counter",
+                      "Of these without a good answer in time.", (double)stats.n_failures);
+    exposition_number(buf, "precis_rerank_skipped_total", "counter",
+                      "Searches that did not ask it: no time left, or it rested after failures.",
+                      (double)stats.n_skipped);
 }
 
 static void write_limits(const struct server *server, struct buf *buf)
@@ -395,13 +315,13 @@ static void write_limits(const struct server *server, struct buf *buf)
     if (!server->limiter)
         return;
     limiter_describe(server->limiter, &stats);
-    write_number(buf, "precis_limit_allowed_total", "counter", "Requests within their user's rate.",
-                 (double)stats.n_allowed);
-    write_number(buf, "precis_limit_refused_total", "counter", "Requests beyond it, answered with 429.",
-                 (double)stats.n_refused);
-    write_number(buf, "precis_limit_alone_total", "counter",
-                 "Requests decided by this server alone, as the shared tier did not answer.",
-                 (double)stats.n_alone);
+    exposition_number(buf, "precis_limit_allowed_total", "counter", "Requests within their user's rate.",
+                      (double)stats.n_allowed);
+    exposition_number(buf, "precis_limit_refused_total", "counter", "Requests beyond it, answered with 429.",
+                      (double)stats.n_refused);
+    exposition_number(buf, "precis_limit_alone_total", "counter",
+                      "Requests decided by this server alone, as the shared tier did not answer.",
+                      (double)stats.n_alone);
 }
 
 static void write_shared(const struct server *server, struct buf *buf)
@@ -411,15 +331,15 @@ static void write_shared(const struct server *server, struct buf *buf)
     if (!server->options.shared)
         return;
     redis_client_describe(server->options.shared, &stats);
-    write_number(buf, "precis_shared_up", "gauge",
-                 "1 while the shared tier is asked, 0 while it rests after failures.",
-                 stats.breaker.is_open ? 0 : 1);
-    write_number(buf, "precis_shared_calls_total", "counter", "Questions to the shared tier.",
-                 (double)stats.n_calls);
-    write_number(buf, "precis_shared_failures_total", "counter", "Of these without an answer in time.",
-                 (double)stats.n_failures);
-    write_number(buf, "precis_shared_connections", "gauge", "Open connections to it.",
-                 (double)stats.pool.n_open);
+    exposition_number(buf, "precis_shared_up", "gauge",
+                      "1 while the shared tier is asked, 0 while it rests after failures.",
+                      stats.breaker.is_open ? 0 : 1);
+    exposition_number(buf, "precis_shared_calls_total", "counter", "Questions to the shared tier.",
+                      (double)stats.n_calls);
+    exposition_number(buf, "precis_shared_failures_total", "counter", "Of these without an answer in time.",
+                      (double)stats.n_failures);
+    exposition_number(buf, "precis_shared_connections", "gauge", "Open connections to it.",
+                      (double)stats.pool.n_open);
 }
 
 /* Resident bytes, or 0 where the kernel does not say. */
@@ -448,16 +368,17 @@ void metrics_write(struct metrics *metrics, const struct server *server, struct 
     write_sections(metrics, buf);
     write_cache(server, buf);
     write_store(server, buf);
+    metrics_write_sources(server, buf);
     write_rerank(server, buf);
     write_limits(server, buf);
     write_shared(server, buf);
-    write_number(buf, "precis_connections", "gauge", "Open connections.",
-                 (double)atomic_load_explicit(&metrics->n_connections, memory_order_relaxed));
-    write_number(buf, "precis_requests_active", "gauge", "Requests under way.",
-                 (double)metrics_requests_active(metrics));
-    write_number(buf, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
-    write_number(buf, "process_start_time_seconds", "gauge", "When the server started, seconds since 1970.",
-                 (double)metrics->started_us / 1e6);
+    exposition_number(buf, "precis_connections", "gauge", "Open connections.",
+                      (double)atomic_load_explicit(&metrics->n_connections, memory_order_relaxed));
+    exposition_number(buf, "precis_requests_active", "gauge", "Requests under way.",
+                      (double)metrics_requests_active(metrics));
+    exposition_number(buf, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    exposition_number(buf, "process_start_time_seconds", "gauge",
+                      "When the server started, seconds since 1970.", (double)metrics->started_us / 1e6);
 }
 
 int metrics_get(struct request *req, struct err_info *reterr)

@@ -26,11 +26,17 @@ void metrics_request_began(struct metrics *metrics);
 void metrics_request(struct metrics *metrics, int route, unsigned status, int64_t took_us);
 int64_t metrics_requests_active(const struct metrics *metrics);
 void metrics_build(struct metrics *metrics, const struct build_outcome *outcome);
-/* A build_observe_fn: counts the section, and warns in the log of one that failed, at most once a minute for
- * each error. */
-void metrics_section(void *metrics, const struct recipe *recipe, const struct section_report *report);
+/* A build_observe_fn: counts the section, and warns in the log of a source that failed, at most once a minute
+ * (failures.h). */
+void metrics_section(void *metrics, const struct build_request *request, const struct recipe *recipe,
+                     const struct section_report *report);
+/* Whether the log should be told of a failure of `what`; see failures_note. */
+bool metrics_is_news(struct metrics *metrics, struct str what, int code, struct str sentence,
+                     uint64_t *ret_n);
 
 /* Asks the store and the index for their numbers. */
 void metrics_write(struct metrics *metrics, const struct server *server, struct buf *buf);
+/* The part of it that tells of the connections; metrics_sources.c. */
+void metrics_write_sources(const struct server *server, struct buf *buf);
 
 #endif

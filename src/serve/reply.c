@@ -137,9 +137,17 @@ static unsigned status_of(int rc)
 
 static void log_failure(const struct request *req, unsigned status, int rc, const struct err_info *err)
 {
-    log_event(LOG_ERROR, "request failed", LOG_CSTR("request_id", req->id),
-              LOG_CSTR("route", req->route ? req->route->path : ""), LOG_INT("status", status),
-              LOG_CSTR("code", err_name(rc)), LOG_CSTR("message", err->message), LOG_END);
+    const char *path = req->route ? req->route->path : "";
+    uint64_t n = 1;
+
+    /* A source that a recipe cannot do without may fail every request. A defect is told each time: its reply
+     * refers to the log. */
+    if (status != 500 &&
+        !metrics_is_news(req->server->metrics, str_of(path), ERR_INTERNAL, str_of(err->message), &n))
+        return;
+    log_event(LOG_ERROR, "request failed", LOG_CSTR("request_id", req->id), LOG_CSTR("route", path),
+              LOG_INT("status", status), LOG_CSTR("code", err_name(rc)), LOG_CSTR("message", err->message),
+              LOG_INT("times", (int64_t)n), LOG_END);
 }
 
 void reply_failure(struct request *req, int rc, const struct err_info *err)

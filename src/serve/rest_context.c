@@ -19,6 +19,7 @@ static int read_request(struct request *req, struct err_info *reterr)
     if (rc < 0)
         return rc;
     req->context.tenant = req->caller.tenant;
+    req->context.request_id = str_of(req->id);
     req->context.bytes = buf_str(&req->body);
     req->context.asked_us = req->asked_us; /* what it waits for a worker counts */
     req->has_context = true;

@@ -106,7 +106,8 @@ static int start_parts(struct server *server, struct err_info *reterr)
     if (rc == 0)
         rc = metrics_new(options->recipes, options->clock, &server->metrics, reterr);
     if (rc == 0)
-        rc = health_new(options->n_connections, &server->health, reterr);
+        rc = health_new(options->connections, options->n_connections, options->shared, options->clock,
+                        &server->health, reterr);
     if (rc == 0)
         rc = start_limiter(server, reterr);
     if (rc == 0 && options->shared)

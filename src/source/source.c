@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* The values a question carries; more is a mistake or an attack, and would be held once per section. */
 #define MAX_REQUEST_BYTES (4 * 1024 * 1024)
@@ -59,7 +60,9 @@ struct source {
     void *state; /* the kind's */
     char *name;
     struct breaker breaker; /* of polled kinds */
-    pthread_mutex_t mutex;  /* guards n_runs */
+    _Atomic uint64_t n_by_outcome[SOURCE_N_OUTCOMES];
+    struct histogram took;
+    pthread_mutex_t mutex; /* guards n_runs */
     pthread_cond_t is_idle;
     size_t n_runs;
 };
@@ -171,12 +174,51 @@ int source_prepare(struct source *source, const struct value *settings, size_t n
     return res;
 }
 
+const char *source_outcome_name(enum source_outcome outcome)
+{
+    static const char *const names[] = {
+        [SOURCE_ANSWERED] = "answered", [SOURCE_ERROR] = "error",     [SOURCE_UNREACHABLE] = "unreachable",
+        [SOURCE_TIMEOUT] = "timeout",   [SOURCE_REFUSED] = "refused",
+    };
+    return names[outcome];
+}
+
+static bool has_breaker(const struct source *source)
+{
+    return source->ops->schemes && source->ops->on_start;
+}
+
 void source_stats(struct source *source, struct source_stats *ret_stats)
 {
-    *ret_stats = (struct source_stats){.has_pool = source->ops->on_stats != NULL};
+    *ret_stats =
+        (struct source_stats){.has_pool = source->ops->on_stats != NULL, .has_breaker = has_breaker(source)};
     if (source->ops->on_stats)
         source->ops->on_stats(source->state, &ret_stats->pool);
     ret_stats->breaker = breaker_stats(&source->breaker);
+    for (int i = 0; i < SOURCE_N_OUTCOMES; i++)
+        ret_stats->n_by_outcome[i] = atomic_load_explicit(&source->n_by_outcome[i], memory_order_relaxed);
+    histogram_read(&source->took, &ret_stats->took);
+}
+
+static void count_outcome(struct source *source, enum source_outcome outcome)
+{
+    atomic_fetch_add_explicit(&source->n_by_outcome[outcome], 1, memory_order_relaxed);
+}
+
+/* A question that was asked ended like this. */
+static void count_end(const struct source_fetch *fetch, int res)
+{
+    struct source *source = fetch->source;
+    enum source_outcome outcome = SOURCE_ERROR;
+
+    if (res == 0)
+        outcome = SOURCE_ANSWERED;
+    else if (res == ERR_TIMEOUT)
+        outcome = SOURCE_TIMEOUT;
+    else if (res == ERR_UNAVAILABLE || res == ERR_IO)
+        outcome = SOURCE_UNREACHABLE;
+    count_outcome(source, outcome);
+    histogram_note(&source->took, clock_mono_us(source->env.clock) - fetch->started_us);
 }
 
 /* ---- fetches on a worker ---- */
@@ -314,14 +356,17 @@ static int start_polled(struct source *source, const struct source_request *requ
 {
     int64_t wait_us;
 
-    fetch->is_counted = source->ops->schemes != NULL;
-    if (fetch->is_counted && !breaker_may_ask(&source->breaker, clock_mono_us(source->env.clock), &wait_us))
+    fetch->is_counted = has_breaker(source);
+    if (fetch->is_counted && !breaker_may_ask(&source->breaker, fetch->started_us, &wait_us)) {
+        count_outcome(source, SOURCE_REFUSED);
         return err_set(reterr, ERR_UNAVAILABLE,
                        "%s: it did not answer several times in a row; it will be asked again in %lld ms",
                        source->name, (long long)(wait_us / US_PER_MS) + 1);
+    }
     int res = source->ops->on_start(&source->env, source->state, request, loop, fetch, reterr);
     if (res < 0) {
         note_outcome(fetch, res);
+        count_end(fetch, res);
         err_prefix(reterr, "%s: ", source->name);
         return res;
     }
@@ -344,8 +389,13 @@ int source_fetch_start(struct source *source, const struct source_request *reque
     fetch->op.fd = -1;
     fetch->op.owner = owner;
     fetch->op.deadline_us = request->deadline_us;
-    return source->ops->on_run ? start_run(source, request, loop, fetch, reterr)
-                               : start_polled(source, request, loop, fetch, reterr);
+    fetch->started_us = clock_mono_us(source->env.clock);
+    if (!source->ops->on_run)
+        return start_polled(source, request, loop, fetch, reterr);
+    int res = start_run(source, request, loop, fetch, reterr);
+    if (res < 0)
+        count_end(fetch, res);
+    return res;
 }
 
 struct source_result *source_fetch_take(struct source_fetch *fetch)
@@ -354,6 +404,7 @@ struct source_result *source_fetch_take(struct source_fetch *fetch)
 
     fetch->result = NULL;
     note_outcome(fetch, fetch->op.result);
+    count_end(fetch, fetch->op.result);
     if (fetch->op.job) {
         struct run *run = (struct run *)fetch->op.job;
         result = run->result;

@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/histogram.h"
 #include "core/value.h"
 #include "memory/memory.h"
 #include "net/breaker.h"
@@ -146,9 +147,10 @@ struct source_fetch {
     struct source *source;
     struct source_result *result; /* owned by the fetch until taken */
     void *state;
-    bool has_heard;  /* a polled kind: the server gave a sign of life, so that a late answer is not held
-                        against  the connection */
-    bool is_counted; /* the breaker waits for how it ends; source.c's own */
+    bool has_heard;     /* a polled kind: the server gave a sign of life, so that a late answer is not held
+                           against  the connection */
+    bool is_counted;    /* the breaker waits for how it ends; source.c's own */
+    int64_t started_us; /* monotonic; source.c's own */
 };
 
 /* Kinds. */
@@ -170,11 +172,24 @@ int source_check(struct source *source, int64_t deadline_us, struct buf *ret, st
 int source_prepare(struct source *source, const struct value *settings, size_t n_binds,
                    struct err_info *reterr);
 
-/* How a connection to a server is; all zero for kinds without one. */
+/* How a question ended. */
+enum source_outcome {
+    SOURCE_ANSWERED,
+    SOURCE_ERROR, /* what was asked is wrong, or the answer is an error */
+    SOURCE_UNREACHABLE,
+    SOURCE_TIMEOUT,
+    SOURCE_REFUSED, /* not asked: its breaker is open */
+};
+#define SOURCE_N_OUTCOMES (SOURCE_REFUSED + 1)
+const char *source_outcome_name(enum source_outcome outcome); /* "answered" */
+
+/* How a connection is. */
 struct source_stats {
-    bool has_pool;
+    bool has_pool, has_breaker; /* of kinds that ask a server; otherwise what is of them is all zero */
     struct pool_stats pool;
     struct breaker_stats breaker;
+    uint64_t n_by_outcome[SOURCE_N_OUTCOMES];
+    struct histogram_counts took; /* of all that were asked */
 };
 void source_stats(struct source *source, struct source_stats *ret_stats);
 

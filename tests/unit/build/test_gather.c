@@ -274,10 +274,16 @@ static void required_section_that_fails_fails_the_build(void **state)
                        &request, ERR_UNAVAILABLE, "section 'a' is required and failed: fake: no such table");
 }
 
-static void note_failed(void *owner, const struct recipe *recipe, const struct section_report *report)
+static void note_failed(void *owner, const struct build_request *request, const struct recipe *recipe,
+                        const struct section_report *report)
 {
     (void)recipe;
-    *(int *)owner += report->status == SECTION_FAILED;
+    if (report->status != SECTION_FAILED)
+        return;
+    ++*(int *)owner;
+    assert_true(str_is(request->request_id, "r1"));
+    assert_true(str_is(report->from, "fake"));
+    assert_int_equal(report->error_code, ERR_REMOTE);
 }
 
 static void observer_sees_every_section(void **state)
@@ -286,6 +292,7 @@ static void observer_sees_every_section(void **state)
     struct fixture fixture;
     int n_failed = 0;
     struct build_request request = fake_request();
+    request.request_id = STR_LIT("r1");
     fixture_init(&fixture, "recipe: test\n"
                            "deadline: 20s\n"
                            "sections:\n"

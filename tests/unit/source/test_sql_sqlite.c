@@ -680,10 +680,33 @@ static void every_failed_allocation_is_survived(void **state)
     assert_true(n_failed > 10);
 }
 
+static void questions_are_counted_by_how_they_ended(void **state)
+{
+    struct world *world = *state;
+    struct source *source = open_tasks(world);
+    struct source_result *result = NULL;
+    struct source_stats stats;
+
+    for (int i = 0; i < 3; i++)
+        source_result_free(must_ask(world, source, (struct question){"SELECT 1"}));
+    assert_true(ask(world, source, (struct question){"SELECT nothing"}, &result, NULL) < 0);
+    struct question late = {.sql = "SELECT 1", .deadline_us = 1};
+    assert_int_equal(ask(world, source, late, &result, NULL), ERR_TIMEOUT);
+    source_stats(source, &stats);
+    assert_int_equal(stats.n_by_outcome[SOURCE_ANSWERED], 3);
+    assert_int_equal(stats.n_by_outcome[SOURCE_ERROR], 1);
+    assert_int_equal(stats.n_by_outcome[SOURCE_TIMEOUT], 1);
+    assert_int_equal(stats.n_by_outcome[SOURCE_REFUSED], 0);
+    assert_int_equal(stats.took.n, 5);
+    assert_false(stats.has_pool || stats.has_breaker);
+    source_close(source);
+}
+
 int main(void)
 {
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
     const struct CMUnitTest tests[] = {
+        WORLD(questions_are_counted_by_how_they_ended),
         WORLD(values_have_the_types_they_are_stored_with),
         WORLD(exact_decimals_stay_exact),
         WORLD(bound_values_arrive_as_they_are),
