@@ -60,6 +60,11 @@ static int set_kind(const struct config_connection *connection, struct recipe_co
                              "connection '%s': nothing here speaks '%.*s:'", connection->name,
                              STR_ARG(str_slice(scheme, 0, MAX_REPORT_SCHEME)));
     }
+    const struct source_ops *built_in = source_kind_find(str_of(connection->name));
+    if (built_in && !built_in->schemes)
+        return err_set_field(reterr, ERR_INVALID, connection->place,
+                             "a connection cannot be called '%s', as a built-in kind of source is",
+                             connection->name);
     *ret_kind = (struct recipe_connection){str_of(connection->name), ops};
     return 0;
 }

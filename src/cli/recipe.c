@@ -4,6 +4,7 @@
  * nothing; with --connect each statement is prepared by its own database, which still runs nothing.
  */
 #include "cli/app.h"
+#include "cli/prepare.h"
 #include "core/json.h"
 #include "core/yaml.h"
 
@@ -140,37 +141,22 @@ static void findings_add(struct findings *findings, int line, int column, struct
     json_close_object(&findings->json);
 }
 
-/* The settings as a statement is prepared with: no value is needed for that, only how many there are. */
-static int prepare_step(struct app *app, const struct recipe_step *step, struct source *source,
-                        struct err_info *reterr)
-{
-    const struct source_setting *rows = step->ops->settings;
-    size_t n = 0, n_binds = 0;
-    while (rows && rows[n].name)
-        n++;
-    struct value *settings = arena_calloc(&app->config.arena, n + 1, sizeof *settings);
-    if (!settings)
-        return err_set(reterr, ERR_NOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        settings[i] = step->settings[i].constant;
-        if (rows[i].type == SETTING_SQL)
-            n_binds = step->settings[i].n_binds;
-    }
-    return source_prepare(source, settings, n_binds, reterr);
-}
-
 /* Has each statement prepared by its connection. Negative when the connections cannot be opened. */
 static int prepare_steps(struct app *app, const struct recipe *recipe, struct findings *findings,
                          struct err_info *reterr)
 {
-    int r = app_open_sources(app, reterr);
+    int r = app_open_embedder(app, reterr); /* its dimensions are part of what a search is */
+    if (r == 0)
+        r = app_open_sources(app, reterr);
     for (size_t i = 0; r == 0 && i < recipe_n_steps(recipe); i++) {
         const struct recipe_step *step = recipe_step_at(recipe, i);
         struct source *source = connection_find(app, step->from);
         struct err_info err;
         /* A built-in kind has no statement. */
-        if (source && prepare_step(app, step, source, &err) < 0)
+        if (source && prepare_step(step, source, &err) < 0) {
+            err_prefix(&err, "'%.*s': ", STR_ARG(step->name));
             findings_add(findings, step->line, step->column, str_of(err.message));
+        }
     }
     return r;
 }
