@@ -3,6 +3,7 @@
  * precis doctor: looks at everything a server needs and says in words what is wrong. Each check is one
  * function of the table below; a check that cannot run says why, and the others go on.
  */
+#include "cli/advice.h"
 #include "cli/doctor_priv.h"
 #include "core/civil.h"
 
@@ -218,6 +219,27 @@ static void check_rerank(struct doctor *doctor)
     doctor_say(doctor, is_late ? VERDICT_NOTE : VERDICT_OK, "rerank", sentence);
 }
 
+/* The Redis that servers share, if the configuration names one. */
+static void check_shared(struct doctor *doctor)
+{
+    struct app *app = &doctor->app;
+    struct err_info err;
+    char sentence[ERR_MESSAGE_SIZE + 256];
+    if (!app->config.shared_redis)
+        return;
+    int64_t started_us = clock_mono_us(&clock_system);
+    int r = app_open_shared(app, &err);
+    if (r == 0)
+        r = redis_client_ping(app->shared, started_us + DOCTOR_DEADLINE_US, &err);
+    const char *advice = r < 0 ? advice_for(str_of(err.message)) : NULL;
+    (void)snprintf(sentence, sizeof sentence, "%s%s%s", r < 0 ? err.message : "answers", advice ? "; " : "",
+                   advice ? advice : "");
+    doctor_tell(doctor, &(struct finding){.verdict = r < 0 ? VERDICT_PROBLEM : VERDICT_OK,
+                                          .subject = "shared",
+                                          .sentence = sentence,
+                                          .took_us = clock_mono_us(&clock_system) - started_us});
+}
+
 static void check_zones(struct doctor *doctor)
 {
     struct zone *zone = NULL;
@@ -233,8 +255,8 @@ static void check_zones(struct doctor *doctor)
 static int doctor_examine(struct doctor *doctor)
 {
     static void (*const checks[])(struct doctor *) = {
-        check_config, check_disk,  check_store, check_recipes, check_model, doctor_check_connections,
-        check_rerank, check_zones,
+        check_config, check_disk,   check_store, check_recipes, check_model, doctor_check_connections,
+        check_shared, check_rerank, check_zones,
     };
     struct err_info err;
     if (app_open_config(&doctor->app, doctor->cli, &err) < 0)

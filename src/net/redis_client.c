@@ -262,3 +262,17 @@ void redis_client_trouble(struct redis_client *client, char ret_sentence[ERR_MES
     (void)snprintf(ret_sentence, ERR_MESSAGE_SIZE, "%s", client->is_down ? client->trouble : "");
     pthread_mutex_unlock(&client->lock);
 }
+
+int redis_client_ping(struct redis_client *client, int64_t deadline_us, struct err_info *reterr)
+{
+    static const struct str words[] = {STR_LIT("PING")};
+    struct arena arena;
+    struct resp reply;
+
+    arena_init(&arena, 4096);
+    int res = redis_client_call(client, words, 1, deadline_us, &arena, &reply, reterr);
+    if (res == 0 && reply.kind == RESP_ERROR)
+        res = redis_error(reply.text, reterr);
+    arena_done(&arena);
+    return res;
+}

@@ -52,6 +52,9 @@ int redis_client_run(struct redis_client *client, const struct redis_script *scr
                      const struct str *args, size_t n_args, int64_t deadline_us, struct arena *arena,
                      struct resp *ret_reply, struct err_info *reterr);
 
+/* Asks whether it answers; 0, or negative with the reason. Waits up to deadline_us. */
+int redis_client_ping(struct redis_client *client, int64_t deadline_us, struct err_info *reterr);
+
 struct redis_client_stats {
     uint64_t n_calls, n_failures; /* failures: no answer was had */
     struct pool_stats pool;

@@ -9,7 +9,6 @@
 #include "core/civil.h"
 #include "core/mem.h"
 #include "serve/serve_priv.h"
-#include "serve/shared.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -139,7 +138,7 @@ static void ask(void *arg)
     buf_init(&said, 4096);
     int64_t deadline_us = probe->asked_us + ASK_FOR_US;
     int rc = probe->source ? source_check(probe->source, deadline_us, &said, &err)
-                           : shared_ask(probe->shared, deadline_us, &err);
+                           : redis_client_ping(probe->shared, deadline_us, &err);
     buf_done(&said);
     take_answer(probe, rc, &err);
 }

@@ -59,17 +59,3 @@ struct shared_watch *shared_watch_free(struct shared_watch *watch)
     (void)pthread_mutex_destroy(&watch->lock);
     return mem_free(watch);
 }
-
-int shared_ask(struct redis_client *client, int64_t deadline_us, struct err_info *reterr)
-{
-    static const struct str words[] = {STR_LIT("PING")};
-    struct arena arena;
-    struct resp reply;
-
-    arena_init(&arena, 4096);
-    int res = redis_client_call(client, words, 1, deadline_us, &arena, &reply, reterr);
-    if (res == 0 && reply.kind == RESP_ERROR)
-        res = redis_error(reply.text, reterr);
-    arena_done(&arena);
-    return res;
-}

@@ -15,7 +15,4 @@ int shared_watch_new(struct redis_client *client, const struct clock *clock, str
                      struct err_info *reterr);
 struct shared_watch *shared_watch_free(struct shared_watch *watch); /* accepts NULL; returns NULL */
 
-/* Asks whether it answers; 0, or negative with the reason. Waits up to deadline_us. */
-int shared_ask(struct redis_client *client, int64_t deadline_us, struct err_info *reterr);
-
 #endif

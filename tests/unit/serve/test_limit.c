@@ -395,7 +395,7 @@ static void servers_that_share_a_tier_share_the_limit(void **state)
     fixture_start(one);
     fixture_start(other);
     assert_int_equal(get(other, "/readyz", &answer), 200); /* connects */
-    assert_non_null(strstr(answer.body, "{\"name\":\"shared\",\"ready\":true}"));
+    assert_non_null(strstr(answer.body, "{\"name\":\"shared\",\"ready\":true,\"breaker\":\"closed\"}"));
     check_limited_server(one);
     (void)get(one, "/metrics", &answer);
     if (strstr(answer.body,
