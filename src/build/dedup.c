@@ -14,6 +14,7 @@
 #define MIN_WORDS       8 /* below that one changed word is a changed meaning */
 #define MIN_LIKENESS    0.9
 #define SKETCH_WORDS    4
+#define FIRST_RUNS      32
 #define MAX_REMEMBERED  1024 /* bounds the comparisons; a context holds far fewer items */
 #define WORD_SEED       UINT64_C(0x9E3779B97F4A7C15)
 #define FIRST_IDEOGRAPH 0x2E80
@@ -26,6 +27,7 @@ struct fingerprint {
     size_t n_runs;
     bool is_sorted;
     uint64_t sketch[SKETCH_WORDS]; /* a bit for each run: runs of one text alone show without the runs */
+    size_t n_bits;                 /* that are set in it */
 };
 
 struct dedup {
@@ -44,37 +46,54 @@ int dedup_new(struct arena *arena, struct dedup **ret_dedup)
     return 0;
 }
 
-static bool is_word_byte(unsigned char c)
+enum byte_kind { NO_WORD, LETTER, DIGIT, WIDE }; /* WIDE: of a character beyond ASCII */
+static const unsigned char byte_kinds[256] = {
+    ['0' ... '9'] = DIGIT, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER, [0x80 ... 0xFF] = WIDE};
+
+static enum byte_kind kind_at(struct str text, size_t at)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+    return (enum byte_kind)byte_kinds[(unsigned char)text.ptr[at]];
+}
+
+/* A character beyond ASCII; false when it belongs to the next word. */
+static bool add_wide(struct str text, size_t *pos, bool is_first, uint64_t *hash)
+{
+    size_t at = *pos;
+    uint32_t c = utf8_next(text, pos);
+    if (c >= FIRST_IDEOGRAPH && !is_first) {
+        *pos = at;
+        return false;
+    }
+    *hash = (*hash ^ c) * UINT64_C(0x100000001B3);
+    return c < FIRST_IDEOGRAPH;
 }
 
 /* Moves past the next word from *pos on and gives its hash; false at the end. */
 static bool next_word(struct str text, size_t *pos, uint64_t *ret_hash, bool *ret_has_digit)
 {
     uint64_t hash = WORD_SEED;
-    size_t start;
-    *ret_has_digit = false;
-    while (*pos < text.len && !is_word_byte((unsigned char)text.ptr[*pos]))
-        (*pos)++;
-    start = *pos;
-    while (*pos < text.len && is_word_byte((unsigned char)text.ptr[*pos])) {
-        size_t at = *pos;
-        uint32_t c = utf8_next(text, pos);
-        if (c >= FIRST_IDEOGRAPH && at > start) {
-            *pos = at;
-            break;
+    size_t at = *pos, start;
+    enum byte_kind kind;
+    bool has_digit = false;
+    while (at < text.len && kind_at(text, at) == NO_WORD)
+        at++;
+    start = at;
+    while (at < text.len && (kind = kind_at(text, at)) != NO_WORD) {
+        if (kind == WIDE) {
+            if (!add_wide(text, &at, at == start, &hash))
+                break;
+            continue;
         }
-        if (c >= 'A' && c <= 'Z')
-            c += 'a' - 'A';
-        *ret_has_digit |= c >= '0' && c <= '9';
-        hash = (hash ^ c) * UINT64_C(0x100000001B3);
-        if (c >= FIRST_IDEOGRAPH)
-            break;
+        has_digit |= kind == DIGIT;
+        /* Makes large letters small, and nothing of digits. */
+        hash = (hash ^ ((unsigned char)text.ptr[at] | 0x20U)) * UINT64_C(0x100000001B3);
+        at++;
     }
+    *pos = at;
+    *ret_has_digit = has_digit;
     /* FNV alone is weak in the upper bits. */
     *ret_hash = (hash ^ (hash >> 29)) * UINT64_C(0xBF58476D1CE4E5B9);
-    return *pos > start;
+    return at > start;
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -97,6 +116,25 @@ static void sort_runs(struct fingerprint *print)
     print->n_runs = n;
 }
 
+/* No processor that we build for is sure to have an instruction for it. */
+static size_t count_bits(uint64_t bits)
+{
+    bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+    bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+    bits = (bits + (bits >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    return bits * UINT64_C(0x0101010101010101) >> 56;
+}
+
+/* For a few sentences at once, which is what most texts are. */
+static bool runs_grow(struct arena *arena, struct fingerprint *print, size_t *cap)
+{
+    if (*cap > 0)
+        print->runs = arena_grow(arena, print->runs, print->n_runs, cap, sizeof *print->runs);
+    else if ((print->runs = arena_alloc(arena, FIRST_RUNS * sizeof *print->runs)))
+        *cap = FIRST_RUNS;
+    return print->runs != NULL;
+}
+
 static bool fingerprint_make(struct arena *arena, struct str text, struct fingerprint *print)
 {
     uint64_t last[RUN_WORDS] = {0}, hash;
@@ -112,8 +150,7 @@ static bool fingerprint_make(struct arena *arena, struct str text, struct finger
         last[RUN_WORDS - 1] = hash;
         if (++print->n_words < RUN_WORDS)
             continue;
-        print->runs = arena_grow(arena, print->runs, print->n_runs, &cap, sizeof *print->runs);
-        if (!print->runs)
+        if (print->n_runs == cap && !runs_grow(arena, print, &cap))
             return false;
         uint64_t run = WORD_SEED;
         for (size_t i = 0; i < RUN_WORDS; i++)
@@ -121,22 +158,28 @@ static bool fingerprint_make(struct arena *arena, struct str text, struct finger
         print->runs[print->n_runs++] = run;
         print->sketch[run >> 62] |= UINT64_C(1) << ((run >> 56) & 63);
     }
+    for (size_t i = 0; i < SKETCH_WORDS; i++)
+        print->n_bits += count_bits(print->sketch[i]);
     return true;
 }
 
-/* Of all runs of two texts that are alike no more may be in one of them alone. */
+/* Of all runs of two texts that are alike no more may be in one of them alone: a nineteenth. */
 static size_t most_alone(size_t n_runs)
 {
-    return (size_t)((1 - MIN_LIKENESS) / (1 + MIN_LIKENESS) * (double)n_runs) + 1;
+    return n_runs / 19 + 1;
 }
+_Static_assert(MIN_LIKENESS == 0.9, "(1 - 0.9) / (1 + 0.9) is 1/19");
 
-/* False for nearly all that runs_agree would refuse, and for nothing else. */
+/* False for nearly all that runs_agree would refuse, and for nothing else. Mostly one comparison is enough:
+ * as many bits as one of them has more are in it alone. */
 static bool sketches_agree(const struct fingerprint *a, const struct fingerprint *b)
 {
-    size_t n_alone = 0;
+    size_t most = most_alone(a->n_runs + b->n_runs), n_alone = 0;
+    if (a->n_bits > b->n_bits + most || b->n_bits > a->n_bits + most)
+        return false;
     for (size_t i = 0; i < SKETCH_WORDS; i++)
-        n_alone += (size_t)__builtin_popcountll(a->sketch[i] ^ b->sketch[i]);
-    return n_alone <= most_alone(a->n_runs + b->n_runs);
+        n_alone += count_bits(a->sketch[i] ^ b->sketch[i]);
+    return n_alone <= most;
 }
 
 static bool runs_agree(const struct fingerprint *a, const struct fingerprint *b)

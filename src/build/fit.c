@@ -28,6 +28,8 @@ struct fitter {
     bool is_open[2];        /* the parts: something stands in it */
     struct text_gist *gist; /* made when the first item is shortened */
     struct buf scratch;
+    /* Of each section when it had chosen: how much the context might have, and what it had. */
+    int64_t limits[RECIPE_MAX_STEPS], units[RECIPE_MAX_STEPS];
     int err; /* the first that a buffer met: clearing one forgets it */
 };
 
@@ -160,6 +162,8 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
 {
     static const enum recipe_shorten steps[] = {SHORTEN_CORE, SHORTEN_LINE};
     struct build_piece whole = item->piece;
+    if (limit - used_tokens(fitter) < MIN_SHORTENED_TOKENS)
+        return false;
     ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
     struct offer offer = weigh(fitter, section, item, limit, true);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -292,16 +296,21 @@ static void choose(struct fitter *fitter)
     }
     for (size_t i = 0; i < n; i++) {
         reserved -= needs[i];
-        take(fitter, &build->sections[i], build->max_tokens - reserved);
+        fitter->limits[i] = build->max_tokens - reserved;
+        take(fitter, &build->sections[i], fitter->limits[i]);
+        fitter->units[i] = fitter->ledger.units;
     }
 }
 
-/* What was kept back for floors and not used goes to those that had no room, in the same order. */
+/* What was kept back for floors and not used goes to those that had no room, in the same order. A section
+ * from which nothing was kept back, and behind which nothing was put, would only hear the same again. */
 static void fill(struct fitter *fitter)
 {
     struct build *build = fitter->build;
     for (size_t i = 0; i < build->recipe->n_sections; i++) {
         struct build_section *section = &build->sections[i];
+        if (fitter->limits[i] == build->max_tokens && fitter->units[i] == fitter->ledger.units)
+            continue;
         for (size_t j = 0; j < section->n_items; j++)
             if (section->items[j].fate == ITEM_NO_ROOM)
                 section->items[j].fate = ITEM_OPEN;

@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 
+#define MAX_DOUBLED    20               /* rows, for duplicates */
 #define RESERVE_MAX_US (10 * US_PER_MS) /* of the deadline, for rank, fit and format */
 
 struct gatherer {
@@ -112,14 +113,16 @@ static struct source *source_of(const struct build_engine *engine, const struct 
     return NULL;
 }
 
-/* Of a resolve all rows, as lists are made of them (`watchlist[].symbol`). Of a section twice the limit where
- * some rows will turn out to be duplicates, and more where the query chooses among them. */
+/* Of a resolve all rows, as lists are made of them (`watchlist[].symbol`). Of a section some more than its
+ * limit where rows will turn out to be duplicates, a few as many again, of many a quarter (each costs a
+ * search the same whether it is shown or not), and more where the query chooses among them. */
 static size_t rows_wanted(const struct recipe_section *section, bool has_query)
 {
     if (!section)
         return SOURCE_MAX_ROWS;
-    size_t n =
-        section->is_deduplicated && section->limit < SOURCE_MAX_ROWS ? section->limit * 2 : section->limit;
+    size_t n = section->limit, n_spare = n / 4 > MAX_DOUBLED ? n / 4 : MAX_DOUBLED;
+    if (section->is_deduplicated)
+        n += n < n_spare ? n : n_spare;
     if (has_query && section->n_fetched > n)
         n = section->n_fetched;
     return n < SOURCE_MAX_ROWS ? n : SOURCE_MAX_ROWS;

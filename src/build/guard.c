@@ -48,10 +48,39 @@ static int token_at(struct str text)
     return -1;
 }
 
+/* Where the next '<' and the next '[' stand: all else can begin no token. Each is looked for once. */
+struct openings {
+    const char *angle, *bracket;
+};
+
+static const char *find_byte(struct str text, const char *from, char byte)
+{
+    size_t n_left = (size_t)(text.ptr + text.len - from);
+    return n_left ? memchr(from, byte, n_left) : NULL;
+}
+
+/* Both stand before `from`, or nowhere. */
+static void openings_pass(struct openings *openings, struct str text, const char *from)
+{
+    if (openings->angle && openings->angle < from)
+        openings->angle = find_byte(text, from, '<');
+    if (openings->bracket && openings->bracket < from)
+        openings->bracket = find_byte(text, from, '[');
+}
+
+static const char *openings_first(const struct openings *openings)
+{
+    if (openings->angle && (!openings->bracket || openings->angle < openings->bracket))
+        return openings->angle;
+    return openings->bracket;
+}
+
 static void append_without_tokens(struct buf *buf, struct str text)
 {
+    struct openings openings = {find_byte(text, text.ptr, '<'), find_byte(text, text.ptr, '[')};
     size_t done = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    for (const char *at; (at = openings_first(&openings)); openings_pass(&openings, text, at + 1)) {
+        size_t i = (size_t)(at - text.ptr);
         int token = token_at(str_slice(text, i, text.len - i));
         if (token < 0)
             continue;
@@ -128,6 +157,8 @@ static size_t role_colon(struct str line, size_t at)
                                         "tool",  "developer", "model",  "ai"};
     while (at < line.len && line.ptr[at] == '*') /* **User:** */
         at++;
+    if (at == line.len || !strchr("hasutdmHASUTDM", line.ptr[at]) || !memchr(line.ptr, ':', line.len))
+        return 0;
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         struct str role = str_of(roles[i]);
         if (!str_eq_nocase(str_slice(line, at, role.len), role))
@@ -204,12 +235,13 @@ static bool is_block_start(const struct buf *buf)
     return true;
 }
 
+/* All of it is looked at, without a branch for each byte. */
 static bool is_plain(struct str text)
 {
+    unsigned n_odd = 0;
     for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || (unsigned char)text.ptr[i] > 0x7E)
-            return false;
-    return true;
+        n_odd += (unsigned char)(text.ptr[i] - 0x20) > 0x7E - 0x20;
+    return n_odd == 0;
 }
 
 static void append_lines(struct buf *buf, struct str text, bool is_line_start)

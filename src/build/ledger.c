@@ -8,6 +8,7 @@
 #define MAX_GAP_BYTES      ((size_t)64 * 1024 * 1024)
 #define MAX_UNBROKEN_BYTES ((size_t)8 * 1024 * 1024) /* some tenths of a second */
 #define BITS               64
+#define NOT_COUNTED        (-1)
 
 static const struct tokenizer *tokenizer_of(const struct ledger *ledger)
 {
@@ -50,7 +51,8 @@ void ledger_init(struct ledger *ledger, struct build *build)
         n += build->sections[i].n_items;
     ledger->places = arena_calloc(&build->arena, n + 1, sizeof *ledger->places);
     ledger->kept = arena_calloc(&build->arena, n / BITS + 1, sizeof *ledger->kept);
-    if (!ledger->places || !ledger->kept)
+    ledger->stretches = arena_calloc(&build->arena, n + 1, sizeof *ledger->stretches);
+    if (!ledger->places || !ledger->kept || !ledger->stretches)
         return;
     for (int is_stable = 1; is_stable >= 0; is_stable--)
         for (size_t i = 0; i < n_sections; i++)
@@ -217,21 +219,27 @@ static struct ledger_range range_around(const struct ledger *ledger, size_t plac
     return range;
 }
 
-static bool is_same(const struct ledger_range *a, const struct ledger_range *b)
+/* Of the whole context's stretches each begins at a place of its own. */
+static int64_t *stretch_at(struct ledger *ledger, const struct ledger_range *range)
 {
-    return a->first == b->first && a->end == b->end && a->has_left == b->has_left &&
-           a->has_right == b->has_right && a->has_frame == b->has_frame;
+    return &ledger->stretches[range->has_left ? range->first + 1 : 0];
 }
 
-/* range_units of a stretch as it stands: one is asked for again until something is kept in it. */
+/* range_units of a stretch of the whole context, as it stands. */
 static int64_t stretch_units(struct ledger *ledger, const struct ledger_range *range)
 {
-    if (!ledger->has_known || !is_same(&ledger->known, range)) {
-        ledger->known_units = range_units(ledger, range);
-        ledger->known = *range;
-        ledger->has_known = true;
-    }
-    return ledger->known_units;
+    int64_t *units = stretch_at(ledger, range);
+    if (*units < 0)
+        *units = range_units(ledger, range);
+    return *units;
+}
+
+/* Something at that place is not what it was. */
+static void forget_stretch(struct ledger *ledger, size_t place)
+{
+    struct ledger_range range = range_around(ledger, place, 0, ledger->n_places);
+    *stretch_at(ledger, &range) = NOT_COUNTED;
+    ledger->stretches[place + 1] = NOT_COUNTED;
 }
 
 /* The same with the item at that place, which is not kept. */
@@ -266,9 +274,9 @@ int64_t ledger_units_with(struct ledger *ledger, const struct build_section *sec
 
 void ledger_put(struct ledger *ledger, const struct build_item *item, int64_t units)
 {
+    forget_stretch(ledger, item->place);
     flip(ledger, item->place);
     ledger->units = units;
-    ledger->has_known = false;
 }
 
 void ledger_clear(struct ledger *ledger)
@@ -276,7 +284,8 @@ void ledger_clear(struct ledger *ledger)
     struct ledger_range whole = {.end = ledger->n_places, .has_frame = true};
     memset(ledger->kept, 0, (ledger->n_places / BITS + 1) * sizeof *ledger->kept);
     ledger->n_unbroken_bytes = 0;
-    ledger->has_known = false;
+    for (size_t i = 0; i <= ledger->n_places; i++)
+        ledger->stretches[i] = NOT_COUNTED;
     ledger->units = range_units(ledger, &whole);
 }
 
@@ -284,7 +293,7 @@ void ledger_take_out(struct ledger *ledger, const struct build_item *item)
 {
     struct ledger_range range;
     flip(ledger, item->place);
-    ledger->has_known = false;
+    forget_stretch(ledger, item->place);
     range = range_around(ledger, item->place, 0, ledger->n_places);
     range.has_frame = true;
     ledger->units += range_units(ledger, &range) - stretch_units_with(ledger, &range, item->place);

@@ -22,11 +22,11 @@ struct ledger {
     struct build *build;
     struct build_place *places; /* all items in the order of print */
     size_t n_places;
-    uint64_t *kept;            /* a bit a place */
-    int64_t units;             /* of the context as it stands */
-    struct ledger_range known; /* the latest stretch that was counted */
-    int64_t known_units;
-    bool has_known;
+    uint64_t *kept; /* a bit a place */
+    /* Units of the stretch that begins with the end of each place's item, behind that which begins the text;
+     * negative: not counted since something changed in it. Every item that is offered room there asks. */
+    int64_t *stretches;
+    int64_t units; /* of the context as it stands */
     struct buf gap;
     size_t n_unbroken_bytes; /* counted again and again, because items without a break stand side by side */
     int err;                 /* the first that a buffer met */

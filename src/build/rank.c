@@ -263,16 +263,20 @@ static struct str print_json(struct maker *maker, const struct build_names *name
 
 /* ---- which of them go on ---- */
 
-static enum item_fate judge(struct maker *maker, const struct build_item *item, bool is_noise)
+/* By what is known without its text; ITEM_OPEN: it may go on. */
+static enum item_fate judge_unread(const struct maker *maker, const struct build_item *item, bool is_noise)
 {
     const struct recipe_section *plan = maker->section->plan;
     if (is_noise)
         return ITEM_BELOW_MIN_SCORE;
     if (!isnan(item->score) && item->score < plan->min_score)
         return ITEM_BELOW_MIN_SCORE;
-    if (maker->n_taken == plan->limit)
-        return ITEM_OVER_LIMIT;
-    if (plan->is_deduplicated && dedup_is_known(maker->dedup, item->text))
+    return maker->n_taken == plan->limit ? ITEM_OVER_LIMIT : ITEM_OPEN;
+}
+
+static enum item_fate judge(struct maker *maker, const struct build_item *item)
+{
+    if (maker->section->plan->is_deduplicated && dedup_is_known(maker->dedup, item->text))
         return ITEM_DUPLICATE;
     maker->n_taken++;
     return ITEM_OPEN;
@@ -303,11 +307,15 @@ static void make_item(struct maker *maker, size_t place, const struct build_matc
     item->score = match ? match->score : names.row->score;
     item->score_parts = match ? match->parts : names.row->score_parts;
     item->tokens = -1;
-    item->text = match ? match->text : print_item(maker, &names);
-    /* A row that renders to nothing says nothing. */
-    if (str_is_empty(item->text))
-        return;
-    item->fate = judge(maker, item, match && match->is_noise);
+    item->fate = judge_unread(maker, item, match && match->is_noise);
+    if (match || item->fate == ITEM_OPEN) {
+        item->text = match ? match->text : print_item(maker, &names);
+        /* A row that renders to nothing says nothing. */
+        if (str_is_empty(item->text))
+            return;
+    }
+    if (item->fate == ITEM_OPEN)
+        item->fate = judge(maker, item);
     if (item->fate == ITEM_OPEN)
         item->group = print_group(maker, &names);
     if (item->fate == ITEM_OPEN && maker->build->request->format == FORMAT_JSON)

@@ -90,15 +90,21 @@ void buf_append_int(struct buf *buf, int64_t value)
 
 void buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
+    if (buf_reserve(buf, 0))
+        return;
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    size_t room = buf->cap - buf->len; /* mostly it is enough */
+    int len = vsnprintf(buf->data + buf->len, room, format, args);
+    if (len >= 0 && (size_t)len >= room && !buf_reserve(buf, (size_t)len))
+        len = vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
     if (len < 0)
         buf->err = buf->err ? buf->err : ERR_INTERNAL;
-    else if (!buf_reserve(buf, (size_t)len)) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+    else if ((size_t)len > buf->max - buf->len)
+        buf->err = buf->err ? buf->err : ERR_LIMIT;
+    if (!buf->err)
         buf->len += (size_t)len;
-    }
+    buf->data[buf->len] = '\0';
     va_end(again);
 }
 

@@ -154,11 +154,27 @@ static void escape_byte(struct buf *buf, unsigned char byte)
     }
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether one of the eight bytes is below 0x20, a quote or a backslash. */
+static bool has_special(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    uint64_t quotes = word ^ EACH_BYTE('"'), slashes = word ^ EACH_BYTE('\\');
+    /* A byte below n sets its high bit in word - n unless it had one; bytes above it only by a borrow. */
+    uint64_t low = (word - EACH_BYTE(0x20)) & ~word;
+    uint64_t same = ((quotes - EACH_BYTE(1)) & ~quotes) | ((slashes - EACH_BYTE(1)) & ~slashes);
+    return ((low | same) & EACH_BYTE(0x80)) != 0;
+}
+
 /* Well-formed text, run by run. */
 static void escape_valid(struct buf *buf, struct str text)
 {
     size_t start = 0;
     for (size_t pos = 0; pos < text.len; pos++) {
+        while (text.len - pos > 8 && !has_special(text.ptr + pos))
+            pos += 8;
         unsigned char byte = (unsigned char)text.ptr[pos];
         if (byte >= 0x20 && byte != '"' && byte != '\\')
             continue;

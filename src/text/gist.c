@@ -107,6 +107,20 @@ static int find_term(struct str term, uint32_t position, void *arg)
     return 0;
 }
 
+/* What each is worth. One alone need not be better than another. */
+static int weigh_sentences(struct sentences *sentences, struct text_gist *gist)
+{
+    for (size_t i = 0; sentences->n > 1 && gist->n_terms > 0 && i < sentences->n; i++) {
+        struct sentence *sentence = &sentences->list[i];
+        struct finding finding = {gist, 0};
+        struct str text = str_slice(sentences->text, sentence->from, sentence->end - sentence->from);
+        if (analyzer_run(gist->analyzer, text, find_term, &finding) < 0)
+            return ERR_NOMEM;
+        sentence->worth = __builtin_popcountll(finding.found);
+    }
+    return 0;
+}
+
 static int find_sentences(struct sentences *sentences, struct str whole, struct text_gist *gist)
 {
     struct str text = utf8_prefix(whole, MAX_BYTES);
@@ -117,18 +131,13 @@ static int find_sentences(struct sentences *sentences, struct str whole, struct 
         sentences->n_mark = pos = pos + 2;
     while ((pos = skip_spaces(text, pos)) < text.len && sentences->n < MAX_SENTENCES) {
         size_t end = text_sentence_end(text, pos);
-        struct finding finding = {gist, 0};
         if (end == text.len && text.len < whole.len && sentences->n > 0)
             break; /* cut inside */
-        if (gist->n_terms > 0 &&
-            analyzer_run(gist->analyzer, str_slice(text, pos, end - pos), find_term, &finding) < 0)
-            return ERR_NOMEM;
-        sentences->list[sentences->n++] =
-            (struct sentence){pos, end, __builtin_popcountll(finding.found), false};
+        sentences->list[sentences->n++] = (struct sentence){pos, end, 0, false};
         pos = end;
     }
     sentences->is_whole = skip_spaces(whole, pos) == whole.len;
-    return 0;
+    return weigh_sentences(sentences, gist);
 }
 
 /* The one to take next: the worthiest that is not taken and not refused, of those the first; or n. */
