@@ -3,7 +3,7 @@
  * The engine and the order of a build. A build runs on the caller's thread from the first step to the last;
  * the engine is shared by all of them and changes only inside its cache.
  */
-#include "build/build_priv.h"
+#include "build/resident.h"
 
 #include "core/mem.h"
 #include "text/embed.h"
@@ -60,6 +60,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
     uint64_t seed;
     randombytes_buf(&seed, sizeof seed);
     int rc = counts_new(seed, &engine->counts);
+    if (rc == 0)
+        rc = residents_new(&engine->residents);
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
     if (rc == 0)
@@ -89,6 +91,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
     mem_free(engine->builtins);
     embedder_close(engine->words);
     counts_free(engine->counts);
+    residents_free(engine->residents);
     return mem_free(engine);
 }
 
@@ -149,19 +152,35 @@ static void conclude(struct build *build, struct build_outcome *ret_outcome)
     *ret_outcome = outcome;
 }
 
-int build_run(struct build_engine *engine, const struct build_request *request,
-              struct build_outcome *ret_outcome, struct err_info *reterr)
+/* 1: it would have to wait, which it must not. */
+static int run(struct build_engine *engine, const struct build_request *request, bool is_now,
+               struct build_outcome *ret_outcome, struct err_info *reterr)
 {
     struct build build;
     int rc = 0;
     build_init(&build, engine, request);
+    build.is_now = is_now;
     for (size_t i = 0; rc == 0 && i < sizeof stages / sizeof stages[0]; i++)
         rc = stages[i].run(&build, reterr);
     build_cache_leave(&build);
-    if (rc >= 0)
+    if (rc >= 0 && rc != BUILD_WOULD_WAIT)
         conclude(&build, ret_outcome);
     build_done(&build);
+    if (rc == BUILD_WOULD_WAIT)
+        return 1;
     return rc < 0 ? rc : 0;
+}
+
+int build_run(struct build_engine *engine, const struct build_request *request,
+              struct build_outcome *ret_outcome, struct err_info *reterr)
+{
+    return run(engine, request, false, ret_outcome, reterr);
+}
+
+int build_run_now(struct build_engine *engine, const struct build_request *request,
+                  struct build_outcome *ret_outcome, struct err_info *reterr)
+{
+    return run(engine, request, true, ret_outcome, reterr);
 }
 
 int build_peek(struct build_engine *engine, const struct build_request *request,

@@ -48,6 +48,8 @@ struct build_step {
     int error_code;
     struct shelf_key key; /* of its material on the shelf, with has_key */
     bool has_key;
+    struct shelf_key resident; /* the same among what follows the store, with is_resident; see resident.h */
+    bool is_resident;
 };
 
 /* ---- sections and their items ---- */
@@ -175,8 +177,10 @@ struct build {
     struct value query_vector; /* what :query.embedding stands for; NULL: there is none */
     struct str zone_trouble;   /* "" or why times are in UTC instead */
 
-    struct shelf_key key; /* of the answer */
-    uint64_t version;     /* of the user's own data before anything was read */
+    struct shelf_key key;  /* of the answer */
+    uint64_t version;      /* of the user's own data before anything was read */
+    uint64_t data_version; /* the same, before gather asked */
+    bool is_now;           /* it must not wait: rather give up */
     struct build_flight *flight;
 
     struct build_step *steps; /* recipe_n_steps */
@@ -187,7 +191,8 @@ struct build {
     bool is_hit, is_shared;
 };
 
-/* The stages: 0 go on, 1 answered, negative failed. */
+/* The stages: 0 go on, 1 answered, negative failed; of a build that must not wait BUILD_WOULD_WAIT. */
+#define BUILD_WOULD_WAIT 2
 int build_resolve(struct build *build, struct err_info *reterr);
 int build_cache_look(struct build *build, struct err_info *reterr);
 int build_gather(struct build *build, struct err_info *reterr);
@@ -195,6 +200,11 @@ int build_rank(struct build *build, struct err_info *reterr);
 int build_fit(struct build *build, struct err_info *reterr);
 int build_finish(struct build *build, struct err_info *reterr);
 int build_cache_keep(struct build *build, struct err_info *reterr);
+
+/* Whether gather may find all that is asked for resident, without trying. */
+bool build_may_be_now(const struct build *build);
+/* The version of the user's own data as it stands; 0 without a store. */
+uint64_t build_version(const struct build_engine *engine, const struct scope *scope);
 
 /* resolve and the cache's first look, without waiting: 0 found, 1 not. */
 int build_cache_peek(struct build *build);
@@ -266,6 +276,7 @@ void guard_append_json(struct buf *buf, struct str json);
 /* ---- the engine ---- */
 
 struct build_cache;
+struct residents;
 
 struct build_engine {
     struct build_options options;
@@ -275,6 +286,7 @@ struct build_engine {
     struct embedder *words;    /* the built-in one, for match */
     struct build_cache *cache; /* NULL: none */
     struct counts *counts;
+    struct residents *residents;
     build_observe_fn observe;
     void *observe_owner;
 };

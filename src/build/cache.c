@@ -8,7 +8,7 @@
  * A flight: led by the first build of its key, joined by later ones that can wait for it. Who joined gets the
  * leader's answer, or builds for itself when there is none.
  */
-#include "build/build_priv.h"
+#include "build/resident.h"
 
 #include "core/mem.h"
 
@@ -152,7 +152,7 @@ int64_t build_cache_ttl_us(const struct build *build)
 
 /* ---- answers ---- */
 
-static uint64_t version_of(const struct build_engine *engine, const struct scope *scope)
+uint64_t build_version(const struct build_engine *engine, const struct scope *scope)
 {
     const struct memory *memory = engine->options.env->memory;
     return memory ? memory_version(memory, scope) : 0;
@@ -161,7 +161,7 @@ static uint64_t version_of(const struct build_engine *engine, const struct scope
 /* Reads the version before anything else is read: a write during the build makes its answer old at once. */
 static int prepare(struct build *build)
 {
-    build->version = version_of(build->engine, &build->scope);
+    build->version = build_version(build->engine, &build->scope);
     return make_key(build);
 }
 
@@ -186,7 +186,7 @@ static bool find(struct build *build)
 struct build_answer *build_cache_get(const struct build_engine *engine, const struct shelf_key *key,
                                      const struct scope *scope)
 {
-    return get_answer(engine, key, version_of(engine, scope));
+    return get_answer(engine, key, build_version(engine, scope));
 }
 
 struct shelf *build_cache_recalls(const struct build_cache *cache)
@@ -209,6 +209,8 @@ int build_cache_keep(struct build *build, struct err_info *reterr)
     (void)reterr;
     int64_t ttl_us = build_cache_ttl_us(build);
     const struct build_answer *answer = build->answer;
+    if (build->is_now && ttl_us != 0 && build->request->cache == CACHE_USE)
+        count(&build->engine->cache->n_misses);
     if (ttl_us == 0 || !answer->is_complete)
         return 0;
     for (size_t i = 0; i < build->recipe->n_sections; i++) {
@@ -287,12 +289,18 @@ static bool is_good_for(const struct build_flight *flight, const struct build *b
            (flight->answer->is_complete || flight->had_us >= build->deadline_us - build->began_us);
 }
 
-/* Waits for a flight, or begins one. Without memory for it the build flies alone. */
-static void join_or_lead(struct build *build)
+/* Waits for a flight, or begins one. Without memory for it the build flies alone. False: it would have to
+ * wait, and must not. */
+static bool join_or_lead(struct build *build)
 {
     struct dock *dock = dock_of(build);
     pthread_mutex_lock(&dock->lock);
     struct build_flight *flight = flight_find(dock, build);
+    bool would_wait = flight && build->is_now;
+    if (would_wait) {
+        pthread_mutex_unlock(&dock->lock);
+        return false;
+    }
     if (flight) {
         flight->n_refs++;
         wait_for_end(build, dock, flight);
@@ -307,6 +315,7 @@ static void join_or_lead(struct build *build)
         build->flight = flight;
     }
     pthread_mutex_unlock(&dock->lock);
+    return true;
 }
 
 void build_cache_leave(struct build *build)
@@ -330,6 +339,8 @@ void build_cache_leave(struct build *build)
 
 int build_cache_look(struct build *build, struct err_info *reterr)
 {
+    if (build->is_now && !build_may_be_now(build))
+        return BUILD_WOULD_WAIT;
     if (build_cache_ttl_us(build) == 0)
         return 0;
     int rc = prepare(build);
@@ -339,7 +350,8 @@ int build_cache_look(struct build *build, struct err_info *reterr)
         return 0;
     if (find(build))
         return 1;
-    join_or_lead(build);
+    if (!join_or_lead(build))
+        return BUILD_WOULD_WAIT;
     if (build->is_shared) {
         count(&build->engine->cache->n_shared);
         return 1;
@@ -347,7 +359,8 @@ int build_cache_look(struct build *build, struct err_info *reterr)
     /* Another flight may have ended between our look and our lead: what it kept is there by now. */
     if (build->flight && find(build))
         return 1;
-    count(&build->engine->cache->n_misses);
+    if (!build->is_now) /* a build that gives up will come again */
+        count(&build->engine->cache->n_misses);
     return 0;
 }
 
@@ -401,6 +414,8 @@ void build_cache_describe(struct build_engine *engine, struct build_cache_stats 
 
 size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all)
 {
+    if (is_all)
+        residents_clear(engine->residents, tenant);
     if (!engine->cache)
         return 0;
     int64_t now_us = clock_mono_us(engine->clock);

@@ -10,10 +10,14 @@
  *  -> DONE      material is there
  *  -> FAILED, TIMEOUT   with a sentence; or STALE when older material may stand in
  *
+ * A step whose result is resident is DONE without running: what follows the store as long as the user's data
+ * has not changed, and what the source can tell without waiting. Those come after the ones that wait are
+ * asked, so that nobody waits for their computing.
+ *
  * A step starts the moment the last of its needs ends. Whatever happens to a source costs its own step, and
  * those that cannot do without it, nothing else.
  */
-#include "build/build_priv.h"
+#include "build/resident.h"
 
 #include <stdio.h>
 
@@ -22,8 +26,8 @@
 
 struct gatherer {
     struct build *build;
-    struct net_loop *loop;
-    int64_t deadline_us; /* for sources: the request's, less a reserve */
+    struct net_loop *loop; /* made for the first step that waits; NULL: none did */
+    int64_t deadline_us;   /* for sources: the request's, less a reserve */
     size_t n_steps;
     size_t n_running;
 };
@@ -96,7 +100,16 @@ static int end_fetched(struct gatherer *gatherer, struct build_step *step, struc
         return ERR_NOMEM;
     step->state = STEP_DONE;
     build_material_keep(build, step);
+    resident_keep(build, step);
     return 0;
+}
+
+static void end_error(struct gatherer *gatherer, struct build_step *step, int rc, const struct err_info *err)
+{
+    if (rc == ERR_TIMEOUT)
+        end_timeout(gatherer, step);
+    else
+        end_failed(gatherer, step, rc, err->message[0] ? err->message : err_name(rc));
 }
 
 /* ---- starting ---- */
@@ -136,6 +149,56 @@ static int64_t step_deadline(const struct gatherer *gatherer, const struct build
     return step->started_us + own;
 }
 
+/* ---- asking ---- */
+
+/* The later a kind stands here, the more it does on this thread. */
+enum asking { ASK_AND_WAIT, ASK_RESIDENT, ASK_AND_COMPUTE, N_ASKINGS };
+
+static enum asking asking_of(const struct source_ops *ops)
+{
+    if (ops->on_now)
+        return ASK_AND_COMPUTE;
+    return ops->follows_store ? ASK_RESIDENT : ASK_AND_WAIT;
+}
+
+/* Ends the step if that takes no waiting; 1: it does. */
+static int ask_now(struct gatherer *gatherer, struct build_step *step, struct source *source,
+                   const struct source_request *request)
+{
+    struct build *build = gatherer->build;
+    struct source_result *result = NULL;
+    struct err_info err = {0};
+    step->material = resident_find(build, step);
+    if (step->material) {
+        step->state = STEP_DONE;
+        return 0;
+    }
+    int rc = source_fetch_now(source, request, &result, &err);
+    if (rc > 0)
+        return 1;
+    step->took_us = clock_mono_us(build->engine->clock) - step->started_us;
+    if (rc == 0)
+        return end_fetched(gatherer, step, result);
+    end_error(gatherer, step, rc, &err);
+    return 0;
+}
+
+static int ask_and_wait(struct gatherer *gatherer, struct build_step *step, struct source *source,
+                        const struct source_request *request)
+{
+    struct err_info err = {0};
+    int rc = gatherer->loop ? 0 : net_loop_new(gatherer->build->engine->clock, &gatherer->loop, &err);
+    if (rc == 0)
+        rc = source_fetch_start(source, request, gatherer->loop, &step->fetch, &err);
+    if (rc < 0) {
+        end_error(gatherer, step, rc, &err);
+        return 0;
+    }
+    step->state = STEP_RUNNING;
+    gatherer->n_running++;
+    return 0;
+}
+
 static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_t idx)
 {
     struct build *build = gatherer->build;
@@ -152,6 +215,8 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
     int rc = build_material_key(build, step);
     if (rc == 0)
         rc = build_settings_fill(&names, step->plan, &build->arena, &request);
+    if (rc == 0)
+        rc = resident_key(build, step, &request);
     if (rc < 0)
         return rc;
     if (!source) {
@@ -163,16 +228,10 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         end_failed(gatherer, step, ERR_TIMEOUT, "no time was left to ask");
         return 0;
     }
-    rc = source_fetch_start(source, &request, gatherer->loop, &step->fetch, &err);
-    if (rc == ERR_TIMEOUT) {
-        end_timeout(gatherer, step);
-    } else if (rc < 0) {
-        end_failed(gatherer, step, rc, err.message[0] ? err.message : err_name(rc));
-    } else {
-        step->state = STEP_RUNNING;
-        gatherer->n_running++;
-    }
-    return 0;
+    rc = ask_now(gatherer, step, source, &request);
+    if (rc == 1)
+        rc = build->is_now ? BUILD_WOULD_WAIT : ask_and_wait(gatherer, step, source, &request);
+    return rc;
 }
 
 /* The first of the step's needs that did not end well, or NULL. */
@@ -223,25 +282,40 @@ static bool has_waiting(const struct gatherer *gatherer)
     return false;
 }
 
-/* Starts all that can start; a step that ends at once may let others start. */
-static int start_ready(struct gatherer *gatherer)
+/* Starts what can start and asks in that way; *has_ended where a step ended at once. */
+static int start_those(struct gatherer *gatherer, enum asking asking, bool *has_ended)
 {
     struct build *build = gatherer->build;
+    for (size_t i = 0; i < gatherer->n_steps; i++) {
+        struct build_step *step = &build->steps[i];
+        if (step->state != STEP_WAITING || asking_of(step->plan->ops) != asking || !is_ready(gatherer, step))
+            continue;
+        if (build->recipe->zone.kind == REF_STEP && is_ended(&build->steps[build->recipe->zone.idx]))
+            build_zone_load(build);
+        int rc = start_step(gatherer, step, i);
+        if (rc != 0)
+            return rc;
+        *has_ended |= is_ended(step);
+    }
+    return 0;
+}
+
+/* Starts all that can start; a step that ends at once may let others start. What waits is on its way before
+ * anything is computed here. */
+static int start_ready(struct gatherer *gatherer)
+{
     for (bool has_ended = true; has_ended;) {
         has_ended = false;
-        for (size_t i = 0; i < gatherer->n_steps; i++) {
-            struct build_step *step = &build->steps[i];
-            if (step->state != STEP_WAITING || !is_ready(gatherer, step))
-                continue;
-            if (build->recipe->zone.kind == REF_STEP && is_ended(&build->steps[build->recipe->zone.idx]))
-                build_zone_load(build);
-            int rc = start_step(gatherer, step, i);
-            if (rc < 0)
+        for (int asking = 0; asking < N_ASKINGS; asking++) {
+            if (asking == ASK_AND_COMPUTE && gatherer->loop)
+                net_loop_flush(gatherer->loop, false);
+            int rc = start_those(gatherer, (enum asking)asking, &has_ended);
+            if (rc != 0)
                 return rc;
-            has_ended |= is_ended(step);
         }
     }
-    net_loop_flush(gatherer->loop, !has_waiting(gatherer));
+    if (gatherer->loop)
+        net_loop_flush(gatherer->loop, !has_waiting(gatherer));
     return 0;
 }
 
@@ -292,12 +366,7 @@ static int end_step(struct gatherer *gatherer, struct build_step *step)
     if (rc == 0 && result)
         return end_fetched(gatherer, step, result);
     source_result_free(result);
-    if (rc == ERR_TIMEOUT)
-        end_timeout(gatherer, step);
-    else
-        end_failed(gatherer, step, rc ? rc : ERR_INTERNAL,
-                   step->fetch.op.err.message[0] ? step->fetch.op.err.message
-                                                 : err_name(rc ? rc : ERR_INTERNAL));
+    end_error(gatherer, step, rc ? rc : ERR_INTERNAL, &step->fetch.op.err);
     return 0;
 }
 
@@ -317,6 +386,8 @@ static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
         if (rc == 0)
             rc = start_ready(gatherer);
     }
+    if (rc == BUILD_WOULD_WAIT)
+        return rc;
     if (rc < 0)
         return rc == ERR_NOMEM || rc == ERR_LIMIT ? err_set(reterr, rc, "out of memory") : rc;
     return arena_error(&gatherer->build->arena)
@@ -390,6 +461,20 @@ static int prepare(struct gatherer *gatherer)
     return 0;
 }
 
+/* A zone is read from its file. */
+bool build_may_be_now(const struct build *build)
+{
+    const struct recipe *recipe = build->recipe;
+    if (recipe->zone.kind != REF_PARAM || recipe->zone.idx != SIZE_MAX)
+        return false;
+    for (size_t i = 0; i < recipe_n_steps(recipe); i++) {
+        bool is_asked = i < recipe->n_resolves || build->asked >> (i - recipe->n_resolves) & 1;
+        if (is_asked && asking_of(recipe_step_at(recipe, i)->ops) == ASK_AND_WAIT)
+            return false;
+    }
+    return true;
+}
+
 int build_gather(struct build *build, struct err_info *reterr)
 {
     struct gatherer gatherer = {.build = build, .n_steps = recipe_n_steps(build->recipe)};
@@ -399,9 +484,8 @@ int build_gather(struct build *build, struct err_info *reterr)
     rc = build_query_embed(build, reterr);
     if (rc < 0)
         return rc;
-    rc = net_loop_new(build->engine->clock, &gatherer.loop, reterr);
-    if (rc == 0)
-        rc = wait_all(&gatherer, reterr);
+    build->data_version = build_version(build->engine, &build->scope);
+    rc = wait_all(&gatherer, reterr);
     if (rc == 0)
         rc = settle(build, reterr);
     net_loop_free(gatherer.loop);

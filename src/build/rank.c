@@ -308,7 +308,8 @@ static void make_item(struct maker *maker, size_t place, const struct build_matc
     item->score_parts = match ? match->parts : names.row->score_parts;
     item->tokens = -1;
     item->fate = judge_unread(maker, item, match && match->is_noise);
-    if (match || item->fate == ITEM_OPEN) {
+    /* What is left out is printed only for who wants to know what it would have cost. */
+    if (match || item->fate == ITEM_OPEN || maker->build->request->wants_explain) {
         item->text = match ? match->text : print_item(maker, &names);
         /* A row that renders to nothing says nothing. */
         if (str_is_empty(item->text))

@@ -150,12 +150,21 @@ static void add_trouble(struct arena *arena, const char **degraded, const char *
     *degraded = arena_printf(arena, "%s%s%s", *degraded ? *degraded : "", *degraded ? "; " : "", trouble).ptr;
 }
 
+static bool have_items(const struct search_hit *hits, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!hits[i].item)
+            return false;
+    return true;
+}
+
 /* Hits for a checked query, as many as are wanted. A re-ranker needs more to choose from. */
 static int find_hits(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
                      struct arena *arena, struct search_hit **ret_hits, size_t *ret_n, const char **degraded,
                      struct err_info *reterr)
 {
     bool is_reranked = memory->rerank && query->mode == SEARCH_HYBRID;
+    bool is_slow = is_reranked || (memory->has_slow_vectors && query->mode != SEARCH_KEYWORD);
     size_t n_candidates = is_reranked ? rerank_candidates(memory->rerank) : 0;
     struct err_info why = {0};
     bool is_degraded;
@@ -170,8 +179,13 @@ static int find_hits(struct memory *memory, const struct scope *scope, const str
                                  .since_us = query->since_us,
                                  .until_us = query->until_us,
                                  .min_score = query->min_score,
+                                 .is_now = query->is_now,
                                  .limit = query->limit > n_candidates ? query->limit : n_candidates};
+    if (query->is_now && is_slow)
+        return 1;
     int err = search_run(memory->search, &asked, arena, ret_hits, ret_n, &is_degraded, &why);
+    if (err == 1 || (!err && query->is_now && !have_items(*ret_hits, *ret_n)))
+        return 1;
     if (err)
         return err_set_field(reterr, err, why.field, "%s", why.message);
     if (is_degraded)

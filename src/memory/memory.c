@@ -171,6 +171,7 @@ int memory_new(struct store *store, const struct clock *clock, const struct memo
         .words = memory->words,
         .embedder = options && options->embedder ? options->embedder : memory->words,
     };
+    memory->has_slow_vectors = search.embedder && embedder_layers(search.embedder) > 0;
     if (!err)
         err = search_new(&search, &memory->search, reterr);
     if (!err)

@@ -93,9 +93,10 @@ struct knowledge_query {
     enum search_mode mode;
     int64_t deadline_us;       /* monotonic: a re-ranker is asked in the time before it only; 0: in its own */
     const struct net_job *job; /* the same while it is not cancelled; may be NULL */
+    bool is_now;               /* without waiting for the store, a model or a re-ranker, or not at all */
 };
-/* Best first; an empty query finds nothing. *ret_degraded (NULL when whole): a sentence that says what the
- * answer lacks. */
+/* Best first; an empty query finds nothing. 1: with is_now, and it would have to wait. *ret_degraded (NULL
+ * when whole): a sentence that says what the answer lacks. */
 int knowledge_search(struct memory *memory, const struct scope *scope, const struct knowledge_query *query,
                      struct arena *arena, struct knowledge **ret_items, size_t *ret_n,
                      const char **ret_degraded, struct err_info *reterr);

@@ -24,6 +24,7 @@ struct memory {
     struct search *search;
     struct key_cache *keys;
     struct rerank *rerank; /* NULL: none */
+    bool has_slow_vectors; /* of queries too: an encoder makes them */
 };
 
 /* prefix ("mem_", at most 9 characters) and 128 random bits in base62, NUL-terminated. */

@@ -15,6 +15,8 @@
 #define MAX_COUNTED_INLINE 65536
 /* Written rows from which on the thread takes them in: what is left to a search is then still little. */
 #define ROWS_TO_FOLLOW (SEARCH_INLINE_ROWS / 2)
+/* Searching so many takes under a millisecond. */
+#define MAX_DOCS_NOW 65536
 /* Of one search: a limit of 1,000 needs some megabytes. */
 #define MAX_SCRATCH_BYTES ((size_t)256 * 1024 * 1024)
 
@@ -126,8 +128,8 @@ static int find_partition(struct search *search, struct buf *key, bool may_add,
     return 0;
 }
 
-/* The partition, made if need be, first in the list, pinned. */
-static int acquire(struct search *search, struct str tenant, struct str user,
+/* The partition, made if need be, first in the list, pinned. 1: there is none, and none may be added. */
+static int acquire(struct search *search, struct str tenant, struct str user, bool may_add,
                    struct partition **ret_partition, struct err_info *reterr)
 {
     struct buf key;
@@ -138,7 +140,7 @@ static int acquire(struct search *search, struct str tenant, struct str user,
         return err_set(reterr, err, "out of memory for the index");
     }
     pthread_mutex_lock(&search->lock);
-    err = find_partition(search, &key, true, ret_partition, reterr);
+    err = find_partition(search, &key, may_add, ret_partition, reterr);
     if (!err)
         (*ret_partition)->n_users++;
     pthread_mutex_unlock(&search->lock);
@@ -188,6 +190,13 @@ static void release(struct search *search, struct partition *partition, size_t b
     if (needs_indexer)
         indexer_queue(search, partition);
     search_account(search, partition, bytes, n_docs, slice);
+    pthread_mutex_unlock(&search->lock);
+}
+
+static void unpin(struct search *search, struct partition *partition)
+{
+    pthread_mutex_lock(&search->lock);
+    partition->n_users--;
     pthread_mutex_unlock(&search->lock);
 }
 
@@ -249,6 +258,13 @@ static int refresh(struct search *search, struct partition *partition, struct sl
     return needs_indexer ? 1 : r;
 }
 
+static int tell_failure(int err, struct err_info *reterr)
+{
+    return err_set(reterr, err,
+                   err == ERR_LIMIT ? "the answer is larger than a request may hold"
+                                    : "out of memory for a search");
+}
+
 /* The search proper, with partition and searcher at hand. */
 static int run(struct search *search, struct partition *partition, struct searcher *searcher,
                const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
@@ -270,11 +286,24 @@ static int run(struct search *search, struct partition *partition, struct search
     size_t bytes = partition_size_bytes(partition), n_docs = partition->docs.n_live;
     pthread_rwlock_unlock(&partition->lock);
     release(search, partition, bytes, n_docs, &slice, refreshed == 1);
-    if (err)
-        return err_set(reterr, err,
-                       err == ERR_LIMIT ? "the answer is larger than a request may hold"
-                                        : "out of memory for a search");
-    return 0;
+    return err ? tell_failure(err, reterr) : 0;
+}
+
+/* The same for who must not wait: 1 when it would, with the reader's lock let go. */
+static int run_now(struct search *search, struct partition *partition, struct searcher *searcher,
+                   const struct search_query *query, struct arena *arena, struct search_hit **ret_hits,
+                   size_t *ret_n)
+{
+    if (pthread_rwlock_tryrdlock(&partition->lock) != 0)
+        return 1;
+    bool is_ready = partition->docs.n_live <= MAX_DOCS_NOW &&
+                    partition_is_current(partition, &search->feed, clock_mono_us(search->clock)) &&
+                    !partition_tell_lack(partition, NULL);
+    int err = 1;
+    if (is_ready)
+        err = partition_find(partition, searcher, query, true, arena, ret_hits, ret_n);
+    pthread_rwlock_unlock(&partition->lock);
+    return err;
 }
 
 int search_run(struct search *search, const struct search_query *query, struct arena *arena,
@@ -285,9 +314,16 @@ int search_run(struct search *search, const struct search_query *query, struct a
     int err = search_borrow_searcher(search, &searcher, reterr);
     if (err)
         return err;
-    err = acquire(search, query->tenant, query->user, &partition, reterr);
-    if (!err)
+    err = acquire(search, query->tenant, query->user, !query->is_now, &partition, reterr);
+    if (!err && query->is_now) {
+        *ret_degraded = false;
+        err = run_now(search, partition, searcher, query, arena, ret_hits, ret_n);
+        unpin(search, partition);
+        if (err < 0)
+            (void)tell_failure(err, reterr);
+    } else if (!err) {
         err = run(search, partition, searcher, query, arena, ret_hits, ret_n, ret_degraded, reterr);
+    }
     search_return_searcher(search, searcher);
     return err;
 }

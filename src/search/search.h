@@ -110,6 +110,7 @@ struct search_query {
     int64_t since_us, until_us; /* created in [since, until); INT64_MIN and INT64_MAX: no bound */
     double min_score;           /* 0..1; 0: no floor */
     size_t limit;
+    bool is_now; /* without taking in what was written, and without waiting for who does, or not at all */
 };
 
 /* What a score is made of. */
@@ -155,6 +156,8 @@ struct search_hit {
 /* Best first, ties by newest, then by row. Hits and their items live in the arena. An empty query text finds
  * nothing. *ret_degraded: the answer may lack rows, because the partition is still being loaded, because the
  * feed failed, or because index and store differ also after it was built anew; the sentence is in reterr. */
+/* 1, with is_now only: the partition is not there, not up to date, taking something in just now, or so large
+ * that a search takes milliseconds. */
 int search_run(struct search *search, const struct search_query *query, struct arena *arena,
                struct search_hit **ret_hits, size_t *ret_n, bool *ret_degraded, struct err_info *reterr);
 

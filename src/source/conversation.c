@@ -58,5 +58,6 @@ const struct source_ops source_conversation = {
     .kind = "conversation",
     .settings = settings,
     .item = "{role|capitalize}: {content}",
+    .follows_store = true,
     .on_run = on_run,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Kind `memory`: what the user told us to keep, found by meaning or, when nothing is asked, the newest first.
- * Runs on a worker: the rows are read from the store.
+ * The index answers on the spot where it is up to date; all else runs on a worker and may read the store.
  */
 #include "source/source_priv.h"
 
@@ -43,6 +43,8 @@ static struct value tags_json(struct arena *arena, const struct knowledge *item)
     struct json_writer writer;
     struct buf buf;
 
+    if (item->n_tags == 0)
+        return value_json(STR_LIT("[]"));
     buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
     json_writer_init(&writer, &buf);
     json_open_array(&writer);
@@ -109,6 +111,7 @@ static int add_items(struct asking *asking, const struct knowledge *items, size_
     return 0;
 }
 
+/* 1: that would have to wait, and must not; nothing was added. */
 static int search(struct asking *asking, struct arena *scratch, struct err_info *reterr)
 {
     struct knowledge *items = NULL;
@@ -117,13 +120,15 @@ static int search(struct asking *asking, struct arena *scratch, struct err_info 
 
     int res = knowledge_search(asking->memory, &asking->request->scope, &asking->query, scratch, &items, &n,
                                &degraded, reterr);
-    if (res < 0)
+    if (res != 0)
         return res;
     res = add_items(asking, items, n, reterr);
-    if (res < 0 || !degraded)
+    if (res < 0)
         return res;
+    if (!degraded)
+        return 0;
     asking->result->degraded = arena_copy(&asking->result->arena, str_of(degraded));
-    return asking->result->degraded.ptr ? res : result_error(asking->result, reterr);
+    return asking->result->degraded.ptr ? 0 : result_error(asking->result, reterr);
 }
 
 static bool has_tag(const struct knowledge *item, struct str tag)
@@ -208,24 +213,46 @@ static int read_query(struct asking *asking, struct arena *arena, struct err_inf
     return res;
 }
 
+static int ask(struct asking *asking, bool is_now, struct err_info *reterr)
+{
+    const struct source_request *request = asking->request;
+    struct source_result *result = asking->result;
+    struct arena scratch;
+
+    arena_init(&scratch, MAX_SCRATCH);
+    int res = read_query(asking, &result->arena, reterr);
+    asking->query.is_now = is_now;
+    if (res == 0)
+        res = result_set_columns(result, columns, N_COLUMNS, reterr);
+    if (res == 0)
+        res = result_make_rows(result, request->max_rows, &asking->values, reterr);
+    if (res < 0 || request->max_rows == 0)
+        goto done;
+    if (!str_is_empty(asking->query.query))
+        res = search(asking, &scratch, reterr);
+    else
+        res = is_now ? 1 : list_newest(asking, &scratch, reterr);
+done:
+    arena_done(&scratch);
+    return res;
+}
+
+static int on_now(const struct source_env *env, void *state, const struct source_request *request,
+                  struct source_result *result, struct err_info *reterr)
+{
+    struct asking asking = {.memory = env->memory, .request = request, .result = result};
+
+    (void)state;
+    return ask(&asking, true, reterr);
+}
+
 static int on_run(const struct source_env *env, void *state, const struct source_request *request,
                   struct net_job *job, struct source_result *result, struct err_info *reterr)
 {
     struct asking asking = {.memory = env->memory, .request = request, .job = job, .result = result};
-    struct arena scratch;
-    int res;
 
     (void)state;
-    arena_init(&scratch, MAX_SCRATCH);
-    res = read_query(&asking, &result->arena, reterr);
-    if (res == 0)
-        res = result_set_columns(result, columns, N_COLUMNS, reterr);
-    if (res == 0)
-        res = result_make_rows(result, request->max_rows, &asking.values, reterr);
-    if (res == 0 && request->max_rows > 0)
-        res = str_is_empty(asking.query.query) ? list_newest(&asking, &scratch, reterr)
-                                               : search(&asking, &scratch, reterr);
-    arena_done(&scratch);
+    int res = ask(&asking, false, reterr);
     return res < 0 ? res : 0;
 }
 
@@ -233,5 +260,6 @@ const struct source_ops source_memory = {
     .kind = "memory",
     .settings = settings,
     .item = "- {content}",
+    .on_now = on_now,
     .on_run = on_run,
 };

@@ -116,5 +116,6 @@ const struct source_ops source_preferences = {
     .kind = "preferences",
     .settings = settings,
     .item = "- {key}: {value}",
+    .follows_store = true,
     .on_run = on_run,
 };

@@ -206,9 +206,8 @@ static void count_outcome(struct source *source, enum source_outcome outcome)
 }
 
 /* A question that was asked ended like this. */
-static void count_end(const struct source_fetch *fetch, int res)
+static void count_end(struct source *source, int64_t started_us, int res)
 {
-    struct source *source = fetch->source;
     enum source_outcome outcome = SOURCE_ERROR;
 
     if (res == 0)
@@ -218,7 +217,7 @@ static void count_end(const struct source_fetch *fetch, int res)
     else if (res == ERR_UNAVAILABLE || res == ERR_IO)
         outcome = SOURCE_UNREACHABLE;
     count_outcome(source, outcome);
-    histogram_note(&source->took, clock_mono_us(source->env.clock) - fetch->started_us);
+    histogram_note(&source->took, clock_mono_us(source->env.clock) - started_us);
 }
 
 /* ---- fetches on a worker ---- */
@@ -366,7 +365,7 @@ static int start_polled(struct source *source, const struct source_request *requ
     int res = source->ops->on_start(&source->env, source->state, request, loop, fetch, reterr);
     if (res < 0) {
         note_outcome(fetch, res);
-        count_end(fetch, res);
+        count_end(source, fetch->started_us, res);
         err_prefix(reterr, "%s: ", source->name);
         return res;
     }
@@ -376,6 +375,52 @@ static int start_polled(struct source *source, const struct source_request *requ
     } else {
         net_loop_add(loop, &fetch->op);
     }
+    return 0;
+}
+
+static int answer_now(struct source *source, const struct source_request *request,
+                      struct source_result **ret_result, struct err_info *reterr)
+{
+    struct source_result *result = source_result_new();
+    if (!result)
+        return err_set(reterr, ERR_NOMEM, "%s: not enough memory to ask", source->name);
+    int res = source->ops->on_now(&source->env, source->state, request, result, reterr);
+    if (res == 0) {
+        *ret_result = result;
+        return 0;
+    }
+    if (res < 0)
+        err_prefix(reterr, "%s: ", source->name);
+    source_result_free(result);
+    return res;
+}
+
+int source_fetch_now(struct source *source, const struct source_request *request,
+                     struct source_result **ret_result, struct err_info *reterr)
+{
+    assert(request->max_rows <= SOURCE_MAX_ROWS);
+
+    if (!source->ops->on_now)
+        return 1;
+    int64_t started_us = clock_mono_us(source->env.clock);
+    int res = answer_now(source, request, ret_result, reterr);
+    if (res <= 0)
+        count_end(source, started_us, res);
+    return res;
+}
+
+/* A kind that never waits. */
+static int start_finished(struct source *source, const struct source_request *request, struct net_loop *loop,
+                          struct source_fetch *fetch, struct err_info *reterr)
+{
+    int res = answer_now(source, request, &fetch->result, reterr);
+    assert(res <= 0);
+    if (res < 0) {
+        count_end(source, fetch->started_us, res);
+        return res;
+    }
+    fetch->op.ops = &finished_ops;
+    net_loop_add_finished(loop, &fetch->op);
     return 0;
 }
 
@@ -390,11 +435,13 @@ int source_fetch_start(struct source *source, const struct source_request *reque
     fetch->op.owner = owner;
     fetch->op.deadline_us = request->deadline_us;
     fetch->started_us = clock_mono_us(source->env.clock);
-    if (!source->ops->on_run)
+    if (source->ops->on_start)
         return start_polled(source, request, loop, fetch, reterr);
+    if (!source->ops->on_run)
+        return start_finished(source, request, loop, fetch, reterr);
     int res = start_run(source, request, loop, fetch, reterr);
     if (res < 0)
-        count_end(fetch, res);
+        count_end(source, fetch->started_us, res);
     return res;
 }
 
@@ -404,7 +451,7 @@ struct source_result *source_fetch_take(struct source_fetch *fetch)
 
     fetch->result = NULL;
     note_outcome(fetch, fetch->op.result);
-    count_end(fetch, fetch->op.result);
+    count_end(fetch->source, fetch->started_us, fetch->op.result);
     if (fetch->op.job) {
         struct run *run = (struct run *)fetch->op.job;
         result = run->result;

@@ -2,7 +2,8 @@
  *
  * Where material comes from. A kind of source is one file and one table of operations; a source is an open
  * connection of that kind; a fetch asks it one thing. A fetch either waits in the build's poll loop (its
- * descriptor) or runs on a worker (its job); whoever gathers does not know which.
+ * descriptor) or runs on a worker (its job); whoever gathers does not know which. A kind that has what was
+ * asked in memory answers on the spot.
  *
  * To add a kind: write source/NAME.c with one `const struct source_ops`, name it in the table of source.c.
  */
@@ -115,11 +116,19 @@ struct source_ops {
     const char *const *schemes; /* URL schemes served, ended by NULL; NULL: built in, needs no connection */
     const struct source_setting *settings;
     const char *item; /* the template of a row where a recipe gives none; NULL: its columns as they are */
+    /* What it brings depends on the request and on the user's own rows of the store alone, and not on the
+     * time: it is the same as long as memory_version is. */
+    bool follows_store;
     /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could
      * wait. *ret_state is the kind's own. NULL if the kind has no state. */
     int (*on_open)(const struct source_env *env, const struct source_options *options, void **ret_state,
                    struct err_info *reterr);
     void (*on_close)(void *state);
+    /* Answers on the asking thread from what is in memory: 0 it did, 1 it would have to wait for a query, a
+     * file or another thread's work, and is asked by one of the next two; a kind that has neither never
+     * waits. NULL: it always does. */
+    int (*on_now)(const struct source_env *env, void *state, const struct source_request *request,
+                  struct source_result *result, struct err_info *reterr);
     /* A blocking kind: run on a worker; must end by request->deadline_us
      * or when net_job_is_cancelled(job). */
     int (*on_run)(const struct source_env *env, void *state, const struct source_request *request,
@@ -193,6 +202,10 @@ struct source_stats {
 };
 void source_stats(struct source *source, struct source_stats *ret_stats);
 
+/* Answers at once if that takes no waiting: 0 with *ret_result, which is the caller's; 1 it does, ask
+ * source_fetch_start. */
+int source_fetch_now(struct source *source, const struct source_request *request,
+                     struct source_result **ret_result, struct err_info *reterr);
 /* Starts asking. 0: op will be reported by the loop exactly once. Negative: it could not start, nothing will
  * be reported. Afterwards source_fetch_take gives the result (NULL after a failure) and ends the fetch: call
  * it once for every op that was reported. */

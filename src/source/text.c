@@ -11,9 +11,14 @@ static const struct source_setting settings[] = {
 
 static const char *const columns[] = {"text"};
 
-static int fill(struct str text, struct source_result *result, struct err_info *reterr)
+static int on_now(const struct source_env *env, void *state, const struct source_request *request,
+                  struct source_result *result, struct err_info *reterr)
 {
+    struct str text = setting_text(&request->settings[0]);
     struct value *values;
+
+    (void)env;
+    (void)state;
     int res = result_set_columns(result, columns, 1, reterr);
     if (res < 0 || str_is_empty(text))
         return res;
@@ -27,26 +32,8 @@ static int fill(struct str text, struct source_result *result, struct err_info *
     return 0;
 }
 
-static int on_start(const struct source_env *env, void *state, const struct source_request *request,
-                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr)
-{
-    (void)env;
-    (void)state;
-    (void)loop;
-    struct source_result *result = source_result_new();
-    if (!result)
-        return err_set(reterr, ERR_NOMEM, "not enough memory for the result");
-    int res = fill(setting_text(&request->settings[0]), result, reterr);
-    if (res < 0) {
-        source_result_free(result);
-        return res;
-    }
-    fetch->result = result;
-    return 1;
-}
-
 const struct source_ops source_text = {
     .kind = "text",
     .settings = settings,
-    .on_start = on_start,
+    .on_now = on_now,
 };
