@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #define RUN_WORDS       3
-#define MIN_WORDS       8 /* below that one changed word is a changed meaning */
-#define MIN_LIKENESS    0.9
+#define MIN_WORDS       8   /* below that one changed word is a changed meaning */
+#define MIN_LIKENESS    0.9 /* most_alone goes by it */
 #define SKETCH_WORDS    4
 #define FIRST_RUNS      32
 #define MAX_REMEMBERED  1024 /* bounds the comparisons; a context holds far fewer items */
@@ -163,12 +163,12 @@ static bool fingerprint_make(struct arena *arena, struct str text, struct finger
     return true;
 }
 
-/* Of all runs of two texts that are alike no more may be in one of them alone: a nineteenth. */
+/* Of all runs of two texts that are alike no more may be in one of them alone: with MIN_LIKENESS a
+ * nineteenth, (1 - 0.9) / (1 + 0.9). */
 static size_t most_alone(size_t n_runs)
 {
     return n_runs / 19 + 1;
 }
-_Static_assert(MIN_LIKENESS == 0.9, "(1 - 0.9) / (1 + 0.9) is 1/19");
 
 /* False for nearly all that runs_agree would refuse, and for nothing else. Mostly one comparison is enough:
  * as many bits as one of them has more are in it alone. */
