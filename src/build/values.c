@@ -166,7 +166,8 @@ bool build_condition_holds(const struct build_names *names, const struct recipe_
     return true;
 }
 
-/* Nine digits bring back every float. A query that means nothing to the model has no vector. */
+/* The vector has length 1: nine decimals are as exact as its floats. A query that means nothing to the model
+ * has none. */
 static struct value vector_value(const float *vector, size_t n, struct arena *arena)
 {
     bool is_zero = true;
@@ -174,7 +175,8 @@ static struct value vector_value(const float *vector, size_t n, struct arena *ar
     buf_init(&buf, 32 * EMBED_MAX_DIMS);
     for (size_t i = 0; i < n; i++) {
         is_zero &= vector[i] == 0;
-        buf_printf(&buf, "%c%.9g", i == 0 ? '[' : ',', (double)vector[i]);
+        buf_append_byte(&buf, i == 0 ? '[' : ',');
+        buf_append_fixed(&buf, (double)vector[i], 9);
     }
     buf_append_byte(&buf, ']');
     struct str text = buf_into_arena(&buf, arena);

@@ -7,7 +7,9 @@
 #include "core/err.h"
 #include "core/mem.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 void buf_init(struct buf *buf, size_t max)
@@ -86,6 +88,36 @@ void buf_append_int(struct buf *buf, int64_t value)
     if (value < 0)
         *--at = '-';
     buf_append(buf, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void buf_append_fixed(struct buf *buf, double value, int n_decimals)
+{
+    static const int64_t powers[] = {1,      10,      100,      1000,      10000,
+                                     100000, 1000000, 10000000, 100000000, 1000000000};
+    assert(n_decimals >= 0 && n_decimals < (int)(sizeof powers / sizeof *powers));
+
+    double scaled = value * (double)powers[n_decimals];
+    if (!(fabs(scaled) < 9e15)) { /* no whole number that a double has exactly */
+        buf_printf(buf, "%.17g", value);
+        return;
+    }
+    char digits[32];
+    char *at = digits + sizeof digits;
+    uint64_t rest = (uint64_t)(fabs(scaled) + 0.5);
+    bool is_negative = value < 0 && rest > 0, has_digit = false;
+    for (int i = 0; i < n_decimals; i++, rest /= 10) { /* zeros at the end are left out */
+        has_digit |= rest % 10 > 0;
+        if (has_digit)
+            *--at = (char)('0' + rest % 10);
+    }
+    if (has_digit)
+        *--at = '.';
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (is_negative)
+        *--at = '-';
+    buf_append(buf, at, (size_t)(digits + sizeof digits - at));
 }
 
 void buf_vprintf(struct buf *buf, const char *format, va_list args)

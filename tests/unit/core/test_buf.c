@@ -7,6 +7,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,6 +79,47 @@ static void nothing_is_half_appended(void **state)
     buf_done(&buf);
 }
 
+static void print_fills_and_outgrows_its_room(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 200; n++) {
+        struct buf buf;
+        buf_init(&buf, 150);
+        buf_append_text(&buf, "ab");
+        buf_printf(&buf, "%0*d", n ? n : 1, 7);
+        size_t len = (size_t)(n ? n : 1);
+        assert_int_equal(buf_error(&buf), len + 2 <= 150 ? 0 : ERR_LIMIT);
+        assert_int_equal(buf.len, len + 2 <= 150 ? len + 2 : 2);
+        assert_int_equal(strlen(buf.data), buf.len);
+        buf_done(&buf);
+    }
+}
+
+static void assert_fixed(double value, int n_decimals, const char *text)
+{
+    struct buf buf;
+    buf_init(&buf, 100);
+    buf_append_fixed(&buf, value, n_decimals);
+    assert_string_equal(buf.data, text);
+    buf_done(&buf);
+}
+
+static void fixed_numbers_are_rounded_and_short(void **state)
+{
+    (void)state;
+    assert_fixed(0, 9, "0");
+    assert_fixed(-0.0, 9, "0");
+    assert_fixed(1, 9, "1");
+    assert_fixed(-0.125, 9, "-0.125");
+    assert_fixed(0.0312345678, 9, "0.031234568");
+    assert_fixed(-0.00000000004, 9, "0");
+    assert_fixed(0.999999999999, 9, "1");
+    assert_fixed(-120.05, 1, "-120.1");
+    assert_fixed(10, 0, "10");
+    assert_fixed(1e300, 3, "1.0000000000000001e+300");
+    assert_fixed(NAN, 3, "nan");
+}
+
 static void reserve_beyond_the_maximum_is_refused(void **state)
 {
     (void)state;
@@ -128,6 +170,8 @@ int main(void)
         cmocka_unit_test(integers_print_to_their_ends),
         cmocka_unit_test(maximum_is_reached_but_never_passed),
         cmocka_unit_test(nothing_is_half_appended),
+        cmocka_unit_test(print_fills_and_outgrows_its_room),
+        cmocka_unit_test(fixed_numbers_are_rounded_and_short),
         cmocka_unit_test(reserve_beyond_the_maximum_is_refused),
         cmocka_unit_test(stolen_bytes_are_the_callers),
         cmocka_unit_test(failed_buf_has_nothing_to_steal),
