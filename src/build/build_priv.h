@@ -174,6 +174,7 @@ struct build {
     int64_t deadline_len_us;
     int64_t now_us; /* wall clock: one now for all */
     struct zone *zone;
+    const float *query_floats; /* the same as numbers; NULL: there is none */
     struct value query_vector; /* what :query.embedding stands for; NULL: there is none */
     struct str zone_trouble;   /* "" or why times are in UTC instead */
 

@@ -208,6 +208,7 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
     struct source_request request = {
         .scope = build->scope,
         .query = build->request->query,
+        .query_vector = build->query_floats,
         .now_us = build->now_us,
         .deadline_us = step_deadline(gatherer, step),
         .max_rows = rows_wanted(section_at(gatherer, idx), build_has_query(build)),

@@ -7,6 +7,7 @@
 #include "build/build_priv.h"
 
 #include "core/reach.h"
+#include "net/http_url.h"
 #include "text/embed.h"
 
 #include <math.h>
@@ -183,8 +184,14 @@ static struct value vector_value(const float *vector, size_t n, struct arena *ar
     return is_zero ? value_null() : value_text(text);
 }
 
+static void encode_value(struct buf *buf, struct str text, bool is_line_start)
+{
+    (void)is_line_start;
+    http_url_append(buf, text);
+}
+
 static struct value render_setting(const struct build_names *names, const struct template *template,
-                                   struct arena *arena)
+                                   bool is_path, bool *ret_has_gap, struct arena *arena)
 {
     struct build_names owner = *names;
     struct template_scope scope = {
@@ -192,11 +199,50 @@ static struct value render_setting(const struct build_names *names, const struct
         .owner = &owner,
         .zone = names->build->zone,
         .now_us = names->is_timeless ? 0 : names->build->now_us,
+        .guard = is_path ? encode_value : NULL,
+        .has_gap = ret_has_gap,
     };
     struct buf buf;
+    *ret_has_gap = false;
     buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
     template_render(template, &scope, arena, &buf);
     return value_text(buf_into_arena(&buf, arena));
+}
+
+/* An object of texts; null where a value is missing, which must not pass for an empty text. */
+static struct value render_entries(const struct build_names *names, const struct recipe_setting *setting,
+                                   struct arena *arena)
+{
+    struct json_writer json;
+    struct buf buf;
+    buf_init(&buf, SOURCE_MAX_RESULT_BYTES);
+    json_writer_init(&json, &buf);
+    json_open_object(&json);
+    for (size_t i = 0; i < setting->n_entries; i++) {
+        const struct recipe_entry *entry = &setting->entries[i];
+        bool has_gap = false;
+        struct value value = entry->template ? render_setting(names, entry->template, false, &has_gap, arena)
+                                             : value_text(entry->text);
+        json_put_name_str(&json, entry->name);
+        if (has_gap)
+            json_put_null(&json);
+        else
+            json_put_text(&json, value.text);
+    }
+    json_close_object(&json);
+    return value_json(buf_into_arena(&buf, arena));
+}
+
+static struct value setting_value(const struct build_names *names, const struct recipe_setting *setting,
+                                  enum source_setting_type type, struct arena *arena)
+{
+    bool has_gap;
+    if (setting->entries)
+        return render_entries(names, setting, arena);
+    if (!setting->template)
+        return setting->constant;
+    struct value value = render_setting(names, setting->template, type == SETTING_PATH, &has_gap, arena);
+    return type == SETTING_PATH && has_gap ? value_null() : value;
 }
 
 int build_settings_fill(const struct build_names *names, const struct recipe_step *step, struct arena *arena,
@@ -208,7 +254,7 @@ int build_settings_fill(const struct build_names *names, const struct recipe_ste
     struct value *settings = arena_calloc(arena, n + 1, sizeof *settings);
     for (size_t i = 0; settings && i < n; i++) {
         const struct recipe_setting *setting = &step->settings[i];
-        settings[i] = setting->template ? render_setting(names, setting->template, arena) : setting->constant;
+        settings[i] = setting_value(names, setting, step->ops->settings[i].type, arena);
         if (setting->n_binds == 0)
             continue;
         struct value *binds = arena_calloc(arena, setting->n_binds, sizeof *binds);
@@ -234,6 +280,7 @@ int build_query_embed(struct build *build, struct err_info *reterr)
     int rc = embed_text(embedder, query, vector, reterr);
     if (rc < 0)
         return rc;
+    build->query_floats = vector;
     build->query_vector = vector_value(vector, n, &build->arena);
     return arena_error(&build->arena) ? err_set(reterr, arena_error(&build->arena), "out of memory") : 0;
 }

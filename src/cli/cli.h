@@ -32,7 +32,7 @@ struct command {
 
 extern const struct command command_serve, command_build, command_init, command_recipe, command_memory,
     command_key, command_backup, command_restore, command_doctor, command_tokens, command_embed,
-    command_model, command_version;
+    command_model, command_vector, command_version;
 
 /* All of them, ended by NULL. */
 extern const struct command *const commands[];

@@ -17,7 +17,7 @@ const struct command *const commands[] = {
     &command_memory,  &command_key,
     &command_backup,  &command_restore,
     &command_doctor,  &command_tokens,
-    &command_embed,   &command_model,
+    &command_embed,   &command_model,   &command_vector,
     &command_version, NULL,
 };
 

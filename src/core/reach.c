@@ -87,6 +87,69 @@ const struct json *json_reach(const struct json *node, struct str path)
     return node;
 }
 
+/* Whether a part of a pointer, in which ~1 is a slash and ~0 a tilde, is that name. */
+static bool token_is(struct str token, struct str name)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < token.len; i++, n++) {
+        bool is_escape = token.ptr[i] == '~' && i + 1 < token.len;
+        char c = !is_escape ? token.ptr[i] : token.ptr[i + 1] == '1' ? '/' : '~';
+
+        if (n >= name.len || name.ptr[n] != c)
+            return false;
+        i += is_escape;
+    }
+    return n == name.len;
+}
+
+static const struct json *token_find(const struct json *node, struct str token)
+{
+    const struct json *value;
+    struct str name;
+    size_t pos = 0;
+    int64_t idx;
+
+    if (json_kind_of(node) == JSON_KIND_ARRAY) {
+        bool is_index = token.len > 0 && token.ptr[0] >= '0' && token.ptr[0] <= '9' &&
+                        (token.ptr[0] != '0' || token.len == 1) && str_to_int(token, &idx) == 0;
+        return is_index ? json_at(node, (size_t)idx) : NULL;
+    }
+    while (json_next_member(node, &pos, &name, &value)) {
+        if (token_is(token, name))
+            return value;
+    }
+    return NULL;
+}
+
+const struct json *json_pointer(const struct json *node, struct str pointer)
+{
+    struct str token;
+
+    if (str_is_empty(pointer))
+        return node;
+    if (pointer.ptr[0] != '/')
+        return NULL;
+    for (size_t pos = 1; node && pos <= pointer.len; pos += token.len + 1) {
+        ptrdiff_t end = str_find(str_slice(pointer, pos, SIZE_MAX), STR_LIT("/"));
+
+        token = str_slice(pointer, pos, end < 0 ? SIZE_MAX : (size_t)end);
+        node = token_find(node, token);
+    }
+    return node;
+}
+
+bool json_pointer_is_valid(struct str pointer)
+{
+    for (size_t i = 0; i < pointer.len; i++) {
+        char next = i + 1 < pointer.len ? pointer.ptr[i + 1] : '\0';
+
+        if (pointer.ptr[i] == '~' && next != '0' && next != '1')
+            return false;
+    }
+    return str_is_empty(pointer) || pointer.ptr[0] == '/';
+}
+
 bool value_is_absent(const struct value *value)
 {
     struct str text;

@@ -17,6 +17,10 @@ struct json *value_parse_json(const struct value *value, struct arena *arena);
 struct value value_of_json(const struct json *node, size_t max_bytes, struct arena *arena);
 /* The node at a dotted path below `node` ("summary", "hours.0.open"), or NULL. */
 const struct json *json_reach(const struct json *node, struct str path);
+/* The node that a JSON Pointer (RFC 6901) names, or NULL; "" names the whole. */
+const struct json *json_pointer(const struct json *node, struct str pointer);
+/* "" or parts that begin with a slash, with ~ only as ~0 and ~1. */
+bool json_pointer_is_valid(struct str pointer);
 /* NULL, empty text, and JSON that is null, an empty list or an empty object. */
 bool value_is_absent(const struct value *value);
 /* Takes what was written into buf over into the arena; buf ends, its error latches in the arena. */

@@ -139,6 +139,9 @@ int http_explain(const struct http_curl *curl, const char *place, CURL *easy, CU
     case CURLE_SSL_CONNECT_ERROR:
         return err_set(reterr, ERR_UNAVAILABLE, "no secure connection to %s: %s", place,
                        curl->easy_strerror(result));
+    case CURLE_SSL_CACERT_BADFILE:
+        return err_set(reterr, ERR_UNAVAILABLE, "no secure connection to %s: the file of `ca` cannot be used",
+                       place);
     case CURLE_BAD_CONTENT_ENCODING:
         return err_set(reterr, ERR_REMOTE, "%s sent an answer that cannot be unpacked", place);
     case CURLE_OUT_OF_MEMORY:

@@ -31,7 +31,7 @@ struct http_conn {
 
 struct http_server {
     struct http_curl curl;
-    char *url, *place;
+    char *url, *place, *ca;
     struct curl_slist *headers;
     bool accepts_packed;
     int64_t connect_timeout_us;
@@ -135,6 +135,7 @@ static bool set_up(struct http_conn *conn)
     CURL *easy = conn->easy;
     return http_set_common(curl, easy) && !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, server->headers) &&
            !curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) &&
+           (!server->ca || !curl->easy_setopt(easy, CURLOPT_CAINFO, server->ca)) &&
            !curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                               (long)(server->connect_timeout_us / US_PER_MS)) &&
            !curl->easy_setopt(easy, CURLOPT_ACCEPT_ENCODING,
@@ -231,7 +232,8 @@ static int fill(struct http_server *server, const struct http_server_options *op
     server->connect_timeout_us = options->connect_timeout_us;
     server->clock = options->clock;
     server->url = mem_strdup(options->url);
-    if (!server->url)
+    server->ca = options->ca ? mem_strdup(options->ca) : NULL;
+    if (!server->url || (options->ca && !server->ca))
         return http_out_of_memory(reterr);
     for (size_t len = strlen(server->url); len > 0 && server->url[len - 1] == '/'; len--)
         server->url[len - 1] = '\0'; /* targets begin with one */
@@ -273,6 +275,7 @@ struct http_server *http_server_free(struct http_server *server)
     const struct http_curl curl = server->curl;
     pool_free(server->pool);
     curl.slist_free_all(server->headers);
+    mem_free(server->ca);
     mem_free(server->place);
     mem_free(server->url);
     mem_free(server);

@@ -26,6 +26,7 @@ struct http_server_options {
     const char *key_prefix; /* what stands before it: "Authorization: Bearer", "api-key:" */
     const struct http_header *headers;
     size_t n_headers;
+    const char *ca;      /* the file with the authority whose certificates are trusted; NULL: the system's */
     bool accepts_packed; /* lets the server compress its answers */
     size_t max_conns;
     int64_t connect_timeout_us;
@@ -54,8 +55,9 @@ struct http_request {
     size_t max_answer_bytes; /* of the body, as unpacked */
 };
 
-#define HTTP_FETCH_WATCHES 4 /* sockets of one request at once: looking up, and connecting to two addresses  \
-                              */
+#define HTTP_FETCH_WATCHES                                                                                   \
+    4 /* sockets of one request at once: looking up, and connecting to two addresses                         \
+       */
 
 struct http_fetch {
     /* the caller's. Called once for each start, on the loop's thread and never inside http_fetch_start: 0

@@ -33,8 +33,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes in place once; the new length. */
-static size_t decode(char *text, size_t len)
+size_t http_url_decode(char *text, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++, n++) {
@@ -79,7 +78,7 @@ static int check_decoded(struct str path, struct err_info *reterr)
         is_bad =
             n > MAX_DECODINGS || has_control(str_make(text, len)) || has_dot_segment(str_make(text, len));
         before = len;
-        len = decode(text, len);
+        len = http_url_decode(text, len);
     }
     mem_free(text);
     return is_bad

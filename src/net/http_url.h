@@ -14,5 +14,7 @@ void http_url_append(struct buf *buf, struct str text);
  * however often it is decoded, none but the last is empty, and it has no query, fragment, backslash or
  * control. ERR_INVALID says what it has. */
 int http_url_check_path(struct str path, struct err_info *reterr);
+/* Percent-decodes in place, once; the new length. */
+size_t http_url_decode(char *text, size_t len);
 
 #endif

@@ -390,8 +390,11 @@ static void load_keys_of(struct load *load, const struct yaml_node *node, bool i
         check_fetch(load, node, section);
     if (section && !section->item && step->ops && step->ops->item)
         section->item = default_item(load, node, reading);
-    if (step->ops)
-        load_settings(load, node, step, &reading->names);
+    if (!step->ops)
+        return;
+    load_settings(load, node, step, &reading->names);
+    if (step->ops->wants_query_vector && reading->names.has_query_vector)
+        *reading->names.has_query_vector = true;
 }
 
 /* One step's alternatives while they are read. */

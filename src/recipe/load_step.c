@@ -211,6 +211,71 @@ static void load_text_setting(struct load *load, const struct yaml_node *node, c
     }
 }
 
+/* A text that its kind has an opinion of. */
+static void check_text(struct load *load, const struct yaml_node *node, const struct source_setting *row)
+{
+    struct err_info err = {0};
+
+    if (row->check && row->check(node->text, &err) < 0)
+        load_complain(load, node->line, node->column, "'%s': %s", row->name, err.message);
+}
+
+/* What was written, for those who look at the recipe. */
+static struct value print_entries(struct load *load, const struct recipe_entry *entries, size_t n)
+{
+    struct json_writer writer;
+    struct buf buf;
+
+    buf_init(&buf, YAML_MAX_BYTES);
+    json_writer_init(&writer, &buf);
+    json_open_object(&writer);
+    for (size_t i = 0; i < n; i++) {
+        json_put_name_str(&writer, entries[i].name);
+        json_put_text(&writer, entries[i].text);
+    }
+    json_close_object(&writer);
+    return value_json(buf_into_arena(&buf, &load->recipe->arena));
+}
+
+static void load_entries(struct load *load, const struct yaml_node *map, const struct names *names,
+                         struct recipe_setting *setting)
+{
+    struct recipe_entry *entries = arena_calloc(&load->recipe->arena, map->n, sizeof *entries);
+
+    for (size_t i = 0; entries && i < map->n; i++) {
+        const struct yaml_node *node = map->items[i];
+        struct recipe_setting text = {.n_binds = 0};
+        const char *name = arena_strdup(&load->recipe->arena, map->keys[i].name);
+
+        entries[i].name = map->keys[i].name;
+        if (str_is_empty(entries[i].name))
+            load_complain(load, map->keys[i].line, map->keys[i].column, "a name is empty");
+        if (!name || !load_expect(load, node, name, YAML_SCALAR))
+            continue;
+        load_text_setting(load, node, names, &text);
+        entries[i].template = text.template;
+        entries[i].text = text.template || text.constant.type != VALUE_TEXT ? node->text : text.constant.text;
+    }
+    if (!entries)
+        return;
+    setting->entries = entries;
+    setting->n_entries = map->n;
+    setting->constant = print_entries(load, entries, map->n);
+}
+
+static void load_map_setting(struct load *load, const struct yaml_node *node,
+                             const struct source_setting *row, const struct names *names,
+                             struct recipe_setting *setting)
+{
+    if (!load_expect(load, node, row->name, YAML_MAP))
+        return;
+    if (node->n > SOURCE_MAX_MAP)
+        load_complain(load, node->line, node->column, "'%s' may have %d names, not %zu", row->name,
+                      SOURCE_MAX_MAP, node->n);
+    else
+        load_entries(load, node, names, setting);
+}
+
 static void load_setting(struct load *load, const struct yaml_node *node, const struct source_setting *row,
                          const struct names *names, struct recipe_setting *setting)
 {
@@ -221,8 +286,14 @@ static void load_setting(struct load *load, const struct yaml_node *node, const 
 
     switch (row->type) {
     case SETTING_TEXT:
-        if (load_expect(load, node, row->name, YAML_SCALAR))
-            load_text_setting(load, node, names, setting);
+    case SETTING_PATH:
+        if (!load_expect(load, node, row->name, YAML_SCALAR))
+            return;
+        check_text(load, node, row);
+        load_text_setting(load, node, names, setting);
+        return;
+    case SETTING_MAP:
+        load_map_setting(load, node, row, names, setting);
         return;
     case SETTING_SQL:
         if (load_expect(load, node, row->name, YAML_SCALAR))

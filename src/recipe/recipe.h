@@ -82,6 +82,7 @@ struct template_scope {
     /* What retrieved text goes through before it enters the output; NULL: none. is_line_start: nothing stands
      * before it on its line. */
     void (*guard)(struct buf *buf, struct str text, bool is_line_start);
+    bool *has_gap; /* set when a value printed nothing; may be NULL */
 };
 
 /* Appends the rendered text. A line of the template that holds a placeholder and renders to nothing but white
@@ -102,12 +103,20 @@ struct recipe_param {
     size_t n_choices;
 };
 
+/* One name of a map and what stands there: a template, or a constant text. */
+struct recipe_entry {
+    struct str name, text;
+    const struct template *template; /* NULL: text as it is */
+};
+
 /* A setting's value as written: constant, a template, or SQL with its placeholders. */
 struct recipe_setting {
     struct value
         constant; /* INT, REAL, BOOL, JSON list, NULL when absent; for SQL: the statement with ?1.. */
-    const struct template *template; /* SETTING_TEXT with placeholders */
-    const struct recipe_ref *binds;  /* SETTING_SQL, in order of ?1.. */
+    const struct template *template;    /* SETTING_TEXT and SETTING_PATH with placeholders */
+    const struct recipe_entry *entries; /* SETTING_MAP; its constant is what was written */
+    size_t n_entries;
+    const struct recipe_ref *binds; /* SETTING_SQL, in order of ?1.. */
     size_t n_binds;
 };
 

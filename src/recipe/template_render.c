@@ -94,6 +94,8 @@ static void render_value(struct renderer *renderer, const struct template_part *
 
         value = use->filter->apply(&call);
     }
+    if (renderer->scope->has_gap && value_is_empty(value))
+        *renderer->scope->has_gap = true;
     if (value.type != VALUE_NULL)
         insert_value(renderer, value);
 }

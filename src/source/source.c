@@ -7,6 +7,7 @@
 #include "source/source_priv.h"
 
 #include "core/mem.h"
+#include "source/vector_load.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -18,9 +19,9 @@
 /* ---- kinds ---- */
 
 static const struct source_ops *const kinds[] = {
-    &source_sql_sqlite,  &source_memory, &source_conversation,
-    &source_preferences, &source_files,  &source_folder,
-    &source_text,        &source_redis,  NULL, /* the end */
+    &source_sql_sqlite, &source_memory, &source_conversation, &source_preferences,
+    &source_files,      &source_folder, &source_text,         &source_redis,
+    &source_http,       &source_qdrant, &source_chroma,       NULL, /* the end */
 };
 
 const struct source_ops *const *source_kinds(void)
@@ -169,6 +170,35 @@ int source_prepare(struct source *source, const struct value *settings, size_t n
     if (!source->ops->on_prepare)
         return 0;
     int res = source->ops->on_prepare(&source->env, source->state, settings, n_binds, reterr);
+    if (res < 0)
+        err_prefix(reterr, "%s: ", source->name);
+    return res;
+}
+
+/* ---- filling ---- */
+
+static int cannot_fill(const struct source *source, struct err_info *reterr)
+{
+    return err_set(reterr, ERR_UNSUPPORTED, "%s: only Qdrant and Chroma are filled with vectors",
+                   source->name);
+}
+
+int vector_load_prepare(struct source *source, const struct vector_load *load, struct err_info *reterr)
+{
+    if (!source->ops->load)
+        return cannot_fill(source, reterr);
+    int res = source->ops->load->on_prepare(source->state, load, reterr);
+    if (res < 0)
+        err_prefix(reterr, "%s: ", source->name);
+    return res;
+}
+
+int vector_load_points(struct source *source, const struct vector_load *load,
+                       const struct vector_point *points, size_t n, struct err_info *reterr)
+{
+    if (!source->ops->load)
+        return cannot_fill(source, reterr);
+    int res = source->ops->load->on_load(source->state, load, points, n, reterr);
     if (res < 0)
         err_prefix(reterr, "%s: ", source->name);
     return res;

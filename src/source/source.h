@@ -31,6 +31,9 @@ enum source_setting_type {
     SETTING_BOOL,
     SETTING_LIST,     /* of texts; reaches the fetch as VALUE_JSON, an array of strings */
     SETTING_DURATION, /* reaches the fetch as VALUE_INT, microseconds */
+    SETTING_PATH, /* a template of a URL's path: each value percent-encoded, VALUE_NULL when one is empty */
+    SETTING_MAP,  /* name to template; reaches the fetch as VALUE_JSON, an object of texts: null where a value
+                     of  the template is empty */
 };
 
 struct source_setting {
@@ -40,7 +43,11 @@ struct source_setting {
     const char *fallback; /* as it would stand in YAML; NULL: VALUE_NULL when absent */
     int64_t min, max;     /* of INT and DURATION (microseconds); both 0: any */
     const char *about;    /* one line for docs and `recipe check` */
+    /* Looks at a TEXT or PATH as it stands in the recipe; NULL: any is good. */
+    int (*check)(struct str text, struct err_info *reterr);
 };
+
+#define SOURCE_MAX_MAP 32 /* entries of a SETTING_MAP */
 
 /* What the server owns and sources may use; outlives them all. */
 struct source_env {
@@ -102,19 +109,22 @@ struct source_request {
     const struct value *settings; /* one a row of the kind's settings table */
     const struct value *binds;    /* for SETTING_SQL: the values of ?1 ... ?n */
     size_t n_binds;
-    struct str query;    /* the request's query text, "" if none */
-    int64_t now_us;      /* wall clock of the request: one "now" for all sections */
-    int64_t deadline_us; /* monotonic */
-    size_t max_rows;     /* at most SOURCE_MAX_ROWS */
+    struct str query;          /* the request's query text, "" if none */
+    const float *query_vector; /* of `query`, by env->embedder; NULL: not made yet */
+    int64_t now_us;            /* wall clock of the request: one "now" for all sections */
+    int64_t deadline_us;       /* monotonic */
+    size_t max_rows;           /* at most SOURCE_MAX_ROWS */
 };
 
 struct source;
 struct source_fetch;
+struct vector_load_ops;
 
 struct source_ops {
     const char *kind;           /* "sql"; for built-in kinds also what `from:` says */
     const char *const *schemes; /* URL schemes served, ended by NULL; NULL: built in, needs no connection */
     const struct source_setting *settings;
+    bool wants_query_vector; /* searches by meaning */
     const char *item; /* the template of a row where a recipe gives none; NULL: its columns as they are */
     /* What it brings depends on the request and on the user's own rows of the store alone, and not on the
      * time: it is the same as long as memory_version is. */
@@ -147,6 +157,7 @@ struct source_ops {
                       struct err_info *reterr);
     /* The numbers of its connections; NULL if the kind has none. */
     void (*on_stats)(void *state, struct pool_stats *ret_stats);
+    const struct vector_load_ops *load; /* how it is filled (source/vector_load.h); NULL: it is not */
 };
 
 /* One question under way, embedded in the gatherer's own struct; `op` is what the loop reports. Polled kinds

@@ -7,11 +7,14 @@
 
 #include "source/source.h"
 
+extern const struct source_ops source_chroma;
 extern const struct source_ops source_conversation;
 extern const struct source_ops source_files;
 extern const struct source_ops source_folder;
+extern const struct source_ops source_http;
 extern const struct source_ops source_memory;
 extern const struct source_ops source_preferences;
+extern const struct source_ops source_qdrant;
 extern const struct source_ops source_redis;
 extern const struct source_ops source_sql_sqlite;
 extern const struct source_ops source_text;

@@ -79,9 +79,38 @@ static void emptiness_knows_empty_json(void **state)
 
 #define REACH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void pointer_names_what_the_standard_says(void **state)
+{
+    (void)state;
+    /* RFC 6901, section 5, and what names nothing */
+    static const char text[] =
+        "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,\"i\\\\j\":5,"
+        "\"k\\\"l\":6,\" \":7,\"m~n\":8}";
+    static const struct {
+        const char *pointer;
+        int64_t number; /* -1: nothing */
+    } cases[] = {{"/", 0},        {"/a~1b", 1},    {"/c%d", 2},     {"/e^f", 3},  {"/g|h", 4},
+                 {"/i\\j", 5},    {"/k\"l", 6},    {"/ ", 7},       {"/m~0n", 8}, {"/foo/2", -1},
+                 {"/foo/00", -1}, {"/foo/-", -1},  {"/foo/-1", -1}, {"/nix", -1}, {"/m~1n", -1},
+                 {"foo", -1},     {"/foo/0/x", -1}};
+    struct json *root = NULL;
+    assert_int_equal(json_parse(str_of(text), 5, &root, NULL), 0);
+    assert_ptr_equal(json_pointer(root, STR_LIT("")), root);
+    assert_true(str_is(json_text_of(json_pointer(root, STR_LIT("/foo/0"))), "bar"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct json *node = json_pointer(root, str_of(cases[i].pointer));
+        assert_int_equal(node ? json_int_of(node) : -1, cases[i].number);
+    }
+    json_free(root);
+    assert_true(json_pointer_is_valid(STR_LIT("/a~0~1")) && json_pointer_is_valid(STR_LIT("")));
+    assert_false(json_pointer_is_valid(STR_LIT("/a~")) || json_pointer_is_valid(STR_LIT("/~2")) ||
+                 json_pointer_is_valid(STR_LIT("a")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pointer_names_what_the_standard_says),
         REACH_TEST(a_path_goes_through_members_and_elements),
         REACH_TEST(what_is_not_there_is_null),
         REACH_TEST(what_is_too_large_latches),

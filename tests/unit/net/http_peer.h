@@ -58,7 +58,7 @@ static inline bool peer_read(struct peer_conn *conn, char *request, size_t size)
     size_t len = 0;
     for (;;) {
         ssize_t n = recv(conn->fd, request + len, size - 1 - len, 0);
-        if (n <= 0)
+        if (n <= 0 || (len == 0 && *request == 0x16)) /* the end, or TLS */
             return false;
         len += (size_t)n;
         request[len] = '\0';
@@ -87,6 +87,8 @@ static inline void *peer_conn_main(void *arg)
         const char *answer = peer->answer ? peer->answer(path) : NULL;
         if (answer) {
             peer_send(conn->fd, answer);
+            if (strstr(answer, "Connection: close"))
+                break;
         } else if (strncmp(path, "/hang", 5) == 0) {
             (void)recv(conn->fd, request, 1, 0); /* until the client goes */
             break;

@@ -55,6 +55,21 @@ static void expect_findings(const char *text, const char *expected)
     recipe_report_done(&report);
 }
 
+/* A kind of the settings that are maps and paths. */
+static int check_label(struct str text, struct err_info *reterr)
+{
+    return str_is(text, "bad") ? err_set(reterr, ERR_INVALID, "it is bad") : 0;
+}
+
+static const struct source_setting web_settings[] = {
+    {"path", SETTING_PATH, true, NULL, 0, 0, "a path", check_label},
+    {"params", SETTING_MAP, false, NULL, 0, 0, "parameters"},
+    {"label", SETTING_TEXT, false, NULL, 0, 0, "a text", check_label},
+    {NULL},
+};
+static const struct source_ops web_ops = {
+    .kind = "web", .schemes = schemes, .settings = web_settings, .wants_query_vector = true};
+
 #define HEAD "recipe: r\nsections:\n  - name: a\n    from: main\n    query: SELECT 1\n"
 
 static void a_short_recipe_gets_the_defaults(void **state)
@@ -613,9 +628,59 @@ static void a_recipe_can_be_shown_as_json(void **state)
     recipe_unref(recipe);
 }
 
+static int load_web(const char *text, struct recipe **ret_recipe, struct err_info *err)
+{
+    const struct recipe_connection web = {STR_LIT("web"), &web_ops};
+    *ret_recipe = NULL;
+    return recipe_load(str_of(text), "r.yaml", &web, 1, ret_recipe, NULL, err);
+}
+
+#define WEB "recipe: r\nparams: { id: { type: text } }\nsections:\n  - name: a\n    from: web\n"
+
+static void maps_hold_a_template_under_each_name(void **state)
+{
+    struct recipe *recipe;
+    (void)state;
+    assert_int_equal(
+        load_web(WEB "    path: /x/{id}\n    params: { a: \"{id}\", b: plain, \"c d\": 7 }\n", &recipe, NULL),
+        0);
+    const struct recipe_setting *settings = recipe->sections[0].step.settings;
+    assert_non_null(settings[0].template);
+    assert_int_equal(settings[1].n_entries, 3);
+    assert_non_null(settings[1].entries[0].template);
+    assert_null(settings[1].entries[1].template);
+    assert_true(str_is(settings[1].entries[1].text, "plain"));
+    assert_true(str_is(settings[1].entries[2].name, "c d"));
+    assert_true(str_is(settings[1].constant.text, "{\"a\":\"{id}\",\"b\":\"plain\",\"c d\":\"7\"}"));
+    assert_true(recipe->has_query_vector);
+    recipe_unref(recipe);
+}
+
+static void mistakes_in_maps_and_checked_texts_have_their_place(void **state)
+{
+    static const char *const cases[][3] = {
+        {WEB "    path: bad\n", "r.yaml:6:11", "'path': it is bad"},
+        {WEB "    path: /\n    label: bad\n", "r.yaml:7:12", "'label': it is bad"},
+        {WEB "    path: /\n    params: 7\n", "r.yaml:7:13", "'params' must be a map"},
+        {WEB "    path: /\n    params: { a: [ 1 ] }\n", "r.yaml:7:18", "'a' must be a text or number"},
+        {WEB "    path: /\n    params: { a: \"{ix}\" }\n", "r.yaml:7:19", "ix"},
+        {WEB "    params: { a: b }\n", "r.yaml:4:11", "'a' needs 'path'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recipe *recipe;
+        struct err_info err = {0};
+        assert_int_equal(load_web(cases[i][0], &recipe, &err), ERR_INVALID);
+        if (strcmp(err.field, cases[i][1]) != 0 || !strstr(err.message, cases[i][2]))
+            fail_msg("%zu: %s: %s", i, err.field, err.message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_hold_a_template_under_each_name),
+        cmocka_unit_test(mistakes_in_maps_and_checked_texts_have_their_place),
         cmocka_unit_test(a_short_recipe_gets_the_defaults),
         cmocka_unit_test(every_key_reaches_the_plan),
         cmocka_unit_test(parameters_have_types_defaults_and_choices),

@@ -11,7 +11,7 @@ static void kinds_are_found_by_name_and_scheme(void **state)
 {
     (void)state;
     for (const struct source_ops *const *kind = source_kinds(); *kind; kind++) {
-        assert_ptr_equal(source_kind_find(str_of((*kind)->kind)), *kind);
+        assert_string_equal(source_kind_find(str_of((*kind)->kind))->kind, (*kind)->kind);
         assert_false((*kind)->on_run && (*kind)->on_start); /* blocking or polled, never both */
         assert_true((*kind)->on_run || (*kind)->on_start || (*kind)->on_now);
         for (const struct source_setting *setting = (*kind)->settings; setting->name; setting++)
