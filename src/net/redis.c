@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define KEEP_BYTES (64 * 1024) /* a larger buffer goes when it is empty */
+#define MARK_SIZE  64
 
 int redis_conn_fd(const struct redis_conn *conn)
 {
@@ -43,11 +45,27 @@ static size_t begin_asking(struct redis_conn *conn)
     return conn->out.len;
 }
 
-static int end_asking(struct redis_conn *conn, size_t len_before, size_t n, struct err_info *reterr)
+/* No two connections have the same marks for long, and no stored text is one by chance. */
+static size_t print_mark(struct redis_conn *conn, uint64_t number, char mark[MARK_SIZE])
 {
+    if (conn->mark_seed == 0)
+        conn->mark_seed =
+            ((uint64_t)clock_mono_us(conn->server->clock) ^ (uint64_t)(uintptr_t)conn) * 0x9e3779b97f4a7c15 |
+            1;
+    return (size_t)snprintf(mark, MARK_SIZE, "precis-%016llx-%llu", (unsigned long long)conn->mark_seed,
+                            (unsigned long long)number);
+}
+
+static int end_asking(struct redis_conn *conn, size_t len_before, struct err_info *reterr)
+{
+    char mark[MARK_SIZE];
+    const struct str ping[] = {STR_LIT("PING"), {mark, print_mark(conn, conn->n_asked, mark)}};
+
+    resp_append_command(&conn->out, ping, 2);
     int res = buf_error(&conn->out);
     if (res == 0) {
-        conn->n_due += n;
+        conn->n_due++;
+        conn->n_asked++;
         return 0;
     }
     conn->out.err = 0; /* what stands in it is whole commands again */
@@ -61,14 +79,14 @@ int redis_conn_ask(struct redis_conn *conn, const struct str *args, size_t n, st
 {
     size_t len_before = begin_asking(conn);
     resp_append_command(&conn->out, args, n);
-    return end_asking(conn, len_before, 1, reterr);
+    return end_asking(conn, len_before, reterr);
 }
 
-int redis_conn_ask_raw(struct redis_conn *conn, struct str commands, size_t n, struct err_info *reterr)
+int redis_conn_ask_raw(struct redis_conn *conn, struct str command, struct err_info *reterr)
 {
     size_t len_before = begin_asking(conn);
-    buf_append_str(&conn->out, commands);
-    return end_asking(conn, len_before, n, reterr);
+    buf_append_str(&conn->out, command);
+    return end_asking(conn, len_before, reterr);
 }
 
 /* ---- sending and receiving ---- */
@@ -150,24 +168,64 @@ int redis_conn_step(struct redis_conn *conn, struct err_info *reterr)
     return res < 0 ? res : received;
 }
 
+/* A user that may not PING, or a proxy that answers it by itself, has no marks; nor has a server that refuses
+ * everything, as while it loads. */
+static bool is_mark(struct redis_conn *conn, const struct resp *reply, const struct resp *mark)
+{
+    char wanted[MARK_SIZE];
+    struct str text = {wanted, print_mark(conn, conn->n_answered, wanted)};
+
+    if (mark->kind == RESP_TEXT)
+        return str_eq(mark->text, text);
+    if (mark->kind == RESP_STATUS)
+        return str_is(mark->text, "PONG");
+    return mark->kind == RESP_ERROR &&
+           (reply->kind == RESP_ERROR || str_starts_with(mark->text, STR_LIT("NOPERM")));
+}
+
+/* 0 when a reply and its mark are there, in full. */
+static int find_reply(struct redis_conn *conn, struct str bytes, size_t *ret_mark_len,
+                      struct err_info *reterr)
+{
+    size_t len;
+    int res = 0;
+
+    if (conn->reply_len == 0) {
+        res = resp_scan(&conn->scan, bytes, &len, reterr);
+        if (res != 0)
+            return res;
+        conn->scan = (struct resp_scan){0};
+        conn->reply_len = len;
+    }
+    bytes = str_slice(bytes, conn->reply_len, SIZE_MAX);
+    return bytes.len == 0 ? 1 : resp_scan(&conn->scan, bytes, ret_mark_len, reterr);
+}
+
 int redis_conn_take(struct redis_conn *conn, struct arena *arena, struct resp *ret_resp,
                     struct err_info *reterr)
 {
     struct str bytes = str_slice(buf_str(&conn->in), conn->n_taken, SIZE_MAX);
-    size_t len;
+    struct resp mark;
+    size_t mark_len;
 
     if (bytes.len == 0)
         return 1;
     if (conn->n_due == 0)
         return err_set(reterr, ERR_REMOTE, "it sent something that nobody asked for");
-    int res = resp_scan(&conn->scan, bytes, &len, reterr);
+    int res = find_reply(conn, bytes, &mark_len, reterr);
     if (res == 0)
-        res = resp_parse(str_slice(bytes, 0, len), arena, ret_resp, reterr);
+        res = resp_parse(str_slice(bytes, 0, conn->reply_len), arena, ret_resp, reterr);
+    if (res == 0)
+        res = resp_parse(str_slice(bytes, conn->reply_len, mark_len), arena, &mark, reterr);
+    if (res == 0 && !is_mark(conn, ret_resp, &mark))
+        res = err_set(reterr, ERR_UNAVAILABLE, "the connection broke: its replies are out of step");
     if (res != 0)
         return res;
     conn->scan = (struct resp_scan){0};
-    conn->n_taken += len;
+    conn->n_taken += conn->reply_len + mark_len;
+    conn->reply_len = 0;
     conn->n_due--;
+    conn->n_answered++;
     return 0;
 }
 

@@ -2,7 +2,9 @@
  *
  * Connections to a Redis or Valkey server: made on a worker (they are logged in when they come), then driven
  * without waiting. Any number of commands goes out before the first reply comes back; replies come in the
- * order of the commands.
+ * order of the commands. RESP does not say which reply is whose, and one too many or too few would give each
+ * question the answer of another. So a mark, PING with a text of its own, goes behind every command, and a
+ * reply counts only when its own mark comes behind it.
  */
 #ifndef PRECIS_NET_REDIS_H
 #define PRECIS_NET_REDIS_H
@@ -36,13 +38,14 @@ int redis_conn_fd(const struct redis_conn *conn);
 short redis_conn_events(const struct redis_conn *conn);
 /* Queues a command, whose reply is due then; ERR_LIMIT, ERR_NOMEM leave the connection as it was. */
 int redis_conn_ask(struct redis_conn *conn, const struct str *args, size_t n, struct err_info *reterr);
-/* The same for n commands already in RESP. */
-int redis_conn_ask_raw(struct redis_conn *conn, struct str commands, size_t n, struct err_info *reterr);
+/* The same for a command already in RESP. */
+int redis_conn_ask_raw(struct redis_conn *conn, struct str command, struct err_info *reterr);
 /* Sends and receives what can be without waiting. 1: there may be more, to be received once what is there was
  * taken. Negative: it is of no use any more; replies that came before that can still be taken. */
 int redis_conn_step(struct redis_conn *conn, struct err_info *reterr);
 /* The next reply: 0 with *ret_resp, which holds until the next call for this connection; 1 none is whole yet;
- * negative: the connection is of no use any more. */
+ * negative: the connection is of no use any more. ERR_UNAVAILABLE: what came is not the reply to what was
+ * asked, which is no fault of the question. */
 int redis_conn_take(struct redis_conn *conn, struct arena *arena, struct resp *ret_resp,
                     struct err_info *reterr);
 /* True when every reply was taken and nothing else came: it may go back to its pool. */

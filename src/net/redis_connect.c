@@ -239,7 +239,7 @@ static int conn_open(void *arg, int64_t deadline_us, void **ret_conn, struct err
     conn->server = server;
     conn->fd = -1;
     buf_init(&conn->out, REDIS_MAX_PENDING);
-    buf_init(&conn->in, RESP_MAX_BYTES + REDIS_READ_BYTES);
+    buf_init(&conn->in, RESP_MAX_BYTES + 2 * REDIS_READ_BYTES); /* with its mark */
     int res = server->socket ? connect_unix(server, deadline_us, &conn->fd, reterr)
                              : connect_tcp(server, deadline_us, &conn->fd, reterr);
     if (res == 0 && server->is_tls)

@@ -32,7 +32,9 @@ struct redis_conn {
     struct buf in;
     size_t n_taken; /* of in */
     struct resp_scan scan;
-    size_t n_due; /* replies */
+    size_t reply_len; /* of a whole reply whose mark has not come yet; 0: none */
+    size_t n_due;     /* replies, each with its mark */
+    uint64_t mark_seed, n_asked, n_answered;
     bool has_heard;
 };
 

@@ -175,7 +175,7 @@ static void send_unsent(struct round *round)
             ask_free(ask);
             continue;
         }
-        int res = redis_conn_ask_raw(round->conn, buf_str(&ask->command), 1, &err);
+        int res = redis_conn_ask_raw(round->conn, buf_str(&ask->command), &err);
         if (res < 0) {
             ask_end(ask, res, &err);
             continue;
@@ -246,7 +246,7 @@ static int exchange(struct round *round, struct err_info *reterr)
         if (redis_conn_has_heard(round->conn))
             note_heard(round);
         res = take_replies(round, step < 0 ? NULL : reterr);
-        if (res < 0 && step >= 0)
+        if (res < 0 && step >= 0 && res != ERR_UNAVAILABLE)
             blame_reply(round, res, reterr);
     } while (step == 1 && res == 0);
     return step < 0 ? step : res;

@@ -73,7 +73,7 @@ struct source_options {
 };
 
 #define SOURCE_MAX_CONNS          16
-#define SOURCE_CONNECT_TIMEOUT_US (3 * US_PER_SEC)
+#define SOURCE_CONNECT_TIMEOUT_US (2 * US_PER_SEC) /* one lost packet; with a breaker's pause below 5 s */
 #define SOURCE_IDLE_TIMEOUT_US    (300 * US_PER_SEC)
 
 /* One row of a result, as long as its columns. */

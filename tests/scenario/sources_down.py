@@ -135,11 +135,15 @@ def case_ready_sees_a_source_come_back(world):
 
 
 def answer_everything(listener):
-    """A Redis that says OK to each command, however many arrive together."""
+    """A Redis that says OK to each command, and to PING what it is sent."""
+    def answer(command):
+        words = command.split(b"\r\n")[2::2]
+        return b"$%d\r\n%s\r\n" % (len(words[1]), words[1]) if words[:1] == [b"PING"] and len(words) > 1 else b"+OK\r\n"
+
     def serve(client):
         with client:
             while data := client.recv(65536):
-                client.sendall(b"+OK\r\n" * data.count(b"*"))
+                client.sendall(b"".join(answer(command) for command in re.split(rb"(?m)^\*", data)[1:]))
     while True:
         try:
             client, _ = listener.accept()

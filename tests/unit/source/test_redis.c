@@ -434,38 +434,76 @@ struct fake {
     int fd;
     pthread_t thread;
     size_t n_wait;          /* commands that must have come before anything is answered */
-    const char *replies[4]; /* of each connection in turn; sent whole; NULL: the first again */
+    const char *replies[4]; /* of each connection in turn; sent whole; NULL: the first again. An @ stands for
+                               the mark of the next command; without any they follow at the end */
     bool closes[4];         /* after that */
     atomic_int n_accepted;
 };
 
-static size_t count_commands(const char *data, size_t len)
+#define MAX_MARKS 16
+
+/* The marks that came and were not sent back yet. */
+struct marks {
+    char texts[MAX_MARKS][64];
+    size_t n, n_sent;
+};
+
+/* Every command is followed by its mark, PING with a text. */
+static void marks_read(struct marks *marks, char *data)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        n += data[i] == '*' && (i == 0 || data[i - 1] == '\n');
-    return n;
+    static const char ping[] = "*2\r\n$4\r\nPING\r\n";
+    for (char *at = data; (at = strstr(at, ping)); marks->n++) {
+        at = strchr(at + sizeof ping - 1, '\n') + 1;
+        assert_true(marks->n < MAX_MARKS);
+        snprintf(marks->texts[marks->n], sizeof marks->texts[0], "%.*s", (int)strcspn(at, "\r"), at);
+    }
+}
+
+static void send_mark(struct marks *marks, int conn)
+{
+    char reply[96];
+    int len = snprintf(reply, sizeof reply, "$%zu\r\n%s\r\n", strlen(marks->texts[marks->n_sent]),
+                       marks->texts[marks->n_sent]);
+    marks->n_sent++;
+    (void)!send(conn, reply, (size_t)len, MSG_NOSIGNAL);
+}
+
+static void send_reply(struct marks *marks, int conn, const char *reply)
+{
+    while (*reply) {
+        size_t len = strcspn(reply, "@");
+        (void)!send(conn, reply, len, MSG_NOSIGNAL);
+        reply += len;
+        if (*reply == '@') {
+            send_mark(marks, conn);
+            reply++;
+        }
+    }
 }
 
 /* The login is the command CLIENT SETNAME alone. */
 static void fake_serve(struct fake *fake, int conn, int idx)
 {
     char data[4096];
-    size_t n_commands = 0;
+    struct marks marks = {.n = 0};
     bool is_in = false;
     ssize_t n;
-    while ((n = recv(conn, data, sizeof data, 0)) > 0) {
+    while ((n = recv(conn, data, sizeof data - 1, 0)) > 0) {
+        data[n] = '\0';
+        marks_read(&marks, data);
         if (!is_in) {
-            (void)!send(conn, "+OK\r\n", 5, MSG_NOSIGNAL);
+            send_reply(&marks, conn, "+OK\r\n@");
+            marks = (struct marks){.n = 0};
             is_in = true;
             continue;
         }
-        n_commands += count_commands(data, (size_t)n);
-        if (n_commands < fake->n_wait)
+        if (marks.n < fake->n_wait)
             continue;
         const char *reply = fake->replies[idx] ? fake->replies[idx] : fake->replies[0];
-        (void)!send(conn, reply, strlen(reply), MSG_NOSIGNAL);
-        n_commands = 0;
+        send_reply(&marks, conn, reply);
+        while (*reply && marks.n_sent < marks.n)
+            send_mark(&marks, conn);
+        marks = (struct marks){.n = 0};
         if (fake->closes[idx])
             break;
     }
@@ -506,7 +544,7 @@ static void fake_close(struct fake *fake)
 static void all_questions_of_a_build_go_in_one_round_trip(void **state)
 {
     struct world *world = *state;
-    struct fake fake = {.n_wait = 3, .replies = {"$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n"}};
+    struct fake fake = {.n_wait = 3, .replies = {"$1\r\na\r\n@$1\r\nb\r\n@$1\r\nc\r\n@"}};
     struct source_fetch fetches[3] = {0};
     struct net_op *op;
     fake_open(world, &fake);
@@ -607,7 +645,7 @@ static void a_late_reply_never_reaches_another_question(void **state)
 static void a_reply_that_nobody_asked_for_ends_its_connection(void **state)
 {
     struct world *world = *state;
-    struct fake fake = {.replies = {"$2\r\nok\r\n$5\r\nextra\r\n"}};
+    struct fake fake = {.replies = {"$2\r\nok\r\n@$5\r\nextra\r\n"}};
     struct redis_test test = {.key = "k", .type = "string"};
     fake_open(world, &fake);
     struct source *source = open_source(world, fake.url);
@@ -619,6 +657,47 @@ static void a_reply_that_nobody_asked_for_ends_its_connection(void **state)
     struct source_stats stats;
     source_stats(source, &stats);
     assert_int_equal(stats.pool.n_connects, 3);
+    source_close(source);
+    fake_close(&fake);
+}
+
+static void a_reply_of_another_question_is_never_taken(void **state)
+{
+    struct world *world = *state;
+    /* One too many before the reply, and marks of others. */
+    static const char *const wrong[] = {"$5\r\nother\r\n$2\r\nok\r\n@", "$5\r\nother\r\n$7\r\nprecis-\r\n",
+                                        "$5\r\nother\r\n:1\r\n", "$5\r\nother\r\n-ERR no\r\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct fake fake = {.replies = {wrong[i], "$2\r\nok\r\n@", wrong[i], wrong[i]},
+                            .closes = {false, true}};
+        struct redis_test test = {.key = "k", .type = "string"};
+        fake_open(world, &fake);
+        struct source *source = open_source(world, fake.url);
+        struct source_result *result = fetch(world, source, test);
+        assert_cell(result, 0, "value", VALUE_TEXT, "ok");
+        source_result_free(result);
+        assert_refused(world, source, test, ERR_UNAVAILABLE, "out of step");
+        source_close(source);
+        fake_close(&fake);
+        unlink(fake.path);
+    }
+}
+
+static void a_user_that_may_not_ping_and_a_server_that_refuses_all_are_heard(void **state)
+{
+    struct world *world = *state;
+    struct fake fake = {.replies = {"$2\r\nok\r\n-NOPERM no permissions to run 'ping'\r\n",
+                                    "$2\r\nok\r\n+PONG\r\n", "-LOADING it loads\r\n-LOADING it loads\r\n"},
+                        .closes = {true, true, true, true}};
+    struct redis_test test = {.key = "k", .type = "string"};
+    fake_open(world, &fake);
+    struct source *source = open_source(world, fake.url);
+    for (int i = 0; i < 2; i++) {
+        struct source_result *result = fetch(world, source, test);
+        assert_cell(result, 0, "value", VALUE_TEXT, "ok");
+        source_result_free(result);
+    }
+    assert_refused(world, source, test, ERR_REMOTE, "still loading");
     source_close(source);
     fake_close(&fake);
 }
@@ -697,6 +776,8 @@ int main(void)
         WITH_WORLD(a_reply_that_is_none_or_too_large_costs_its_question_alone),
         WITH_WORLD(a_late_reply_never_reaches_another_question),
         WITH_WORLD(a_reply_that_nobody_asked_for_ends_its_connection),
+        WITH_WORLD(a_reply_of_another_question_is_never_taken),
+        WITH_WORLD(a_user_that_may_not_ping_and_a_server_that_refuses_all_are_heard),
         WITH_WORLD(a_loop_that_ends_first_leaves_nothing_behind),
         WITH_WORLD(urls_that_cannot_be_used_are_refused_without_a_word_of_them),
     };
