@@ -23,6 +23,7 @@ LIBRARIES = {
     "gnutls/gnutls.h": ["net/tls.c"],
     "gnutls/crypto.h": ["net/tls.c"],
     "gnutls/x509.h": ["net/tls.c"],
+    "libpq-fe.h": ["net/pg_priv.h"],
     "sqlite3.h": ["store/", "source/"],
     "microhttpd.h": ["serve/"],
     "utf8proc.h": ["text/"],

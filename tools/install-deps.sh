@@ -26,7 +26,7 @@ clang_runtime() {
 }
 
 build="gcc libc6-dev make meson ninja-build pkg-config python3 tzdata libcurl4-openssl-dev libgnutls28-dev libmicrohttpd-dev
-    libsodium-dev libsqlite3-dev libstemmer-dev libutf8proc-dev libyaml-dev"
+    libpq-dev libsodium-dev libsqlite3-dev libstemmer-dev libutf8proc-dev libyaml-dev"
 
 packages_of() {
     case $1 in

@@ -93,6 +93,25 @@ static struct str row_id(struct maker *maker, const struct source_row *row, size
     return arena_printf(arena, "%zu", place + 1);
 }
 
+/* The recipe's column, held between 0 and 1; what is no number is not known. Else the source's own. */
+static double row_score(const struct maker *maker, const struct source_row *row, struct arena *arena)
+{
+    struct str column = maker->section->plan->score_column;
+    double score = NAN;
+    if (str_is_empty(column))
+        return row->score;
+    struct value value = build_column_value(maker->result, row, column, arena);
+    if (value.type == VALUE_REAL)
+        score = value.real;
+    else if (value.type == VALUE_INT)
+        score = (double)value.integer;
+    else if (value.type == VALUE_DECIMAL || value.type == VALUE_TEXT)
+        (void)str_to_real(value.text, &score); /* else it stays unknown */
+    if (isnan(score))
+        return NAN;
+    return score < 0 ? 0 : score > 1 ? 1 : score;
+}
+
 /* ---- a row as text ---- */
 
 /* Without a template: "- value", or "- column: value, column: value" leaving out what is empty. */
@@ -304,7 +323,7 @@ static void make_item(struct maker *maker, size_t place, const struct build_matc
 
     item->id = names.id;
     item->time_us = names.time_us;
-    item->score = match ? match->score : names.row->score;
+    item->score = match ? match->score : row_score(maker, names.row, &maker->scratch);
     item->score_parts = match ? match->parts : names.row->score_parts;
     item->tokens = -1;
     item->fate = judge_unread(maker, item, match && match->is_noise);

@@ -209,22 +209,30 @@ int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct e
     return 0;
 }
 
+/* The operation is the caller's again. */
+static void end_op(struct net_loop *loop, struct net_op *op, int result)
+{
+    list_remove(&loop->waiting, op);
+    loop->n_waiting--;
+    op->result = result;
+}
+
 struct net_loop *net_loop_free(struct net_loop *loop)
 {
     if (!loop)
         return NULL;
 
     struct net_op *op;
-    while ((op = loop->finished.first)) {
-        list_remove(&loop->finished, op);
-        op->ops->on_cancel(op);
-    }
     while ((op = loop->waiting.first)) {
-        list_remove(&loop->waiting, op);
+        end_op(loop, op, ERR_CANCELLED);
         if (!op->job)
             op->ops->on_cancel(op);
         else
             (void)abandon_job(op->job->state); /* one that ended already is in the mailbox, released below */
+    }
+    while ((op = loop->finished.first)) { /* after the waiting: cancelling one may end another */
+        list_remove(&loop->finished, op);
+        op->ops->on_cancel(op);
     }
     while ((op = loop->drivers.first)) {
         net_loop_remove_driver(loop, op);
@@ -246,14 +254,6 @@ static void start_op(struct net_loop *loop, struct net_op *op, struct net_job *j
     op->job = job;
     list_append(&loop->waiting, op);
     loop->n_waiting++;
-}
-
-/* The operation is the caller's again. */
-static void end_op(struct net_loop *loop, struct net_op *op, int result)
-{
-    list_remove(&loop->waiting, op);
-    loop->n_waiting--;
-    op->result = result;
 }
 
 void net_loop_add(struct net_loop *loop, struct net_op *op)

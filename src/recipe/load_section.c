@@ -281,6 +281,11 @@ static void read_id_column(struct load *load, const struct yaml_node *node, void
     (void)load_text(load, node, "id", &section_of(target)->id_column);
 }
 
+static void read_score_column(struct load *load, const struct yaml_node *node, void *target)
+{
+    (void)load_text(load, node, "score", &section_of(target)->score_column);
+}
+
 static void read_min_score(struct load *load, const struct yaml_node *node, void *target)
 {
     (void)load_real(load, node, "min_score", 0, 1, &section_of(target)->min_score);
@@ -308,6 +313,7 @@ static const struct load_key section_keys[] = {{"name", read_done},
                                                {"fresh", read_fresh},
                                                {"time", read_time_column},
                                                {"id", read_id_column},
+                                               {"score", read_score_column},
                                                {"min_score", read_min_score},
                                                {"require", read_require},
                                                {"redact", read_redact},

@@ -169,6 +169,7 @@ struct recipe_section {
     int64_t fresh_us;        /* an item older than this has field `is_old` set; 0: never */
     struct str time_column;  /* the column that says when an item was measured; "" for the source's own */
     struct str id_column;    /* the column that names an item; "" for the source's own */
+    struct str score_column; /* the column that holds its relevance, 0 to 1; "" for the source's own */
     double min_score;        /* items that score below are noise; 0: none */
 };
 

@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 
 #include <math.h>
 
@@ -59,6 +60,43 @@ int result_make_rows(struct source_result *result, size_t n, struct value **ret_
     result->rows = rows;
     *ret_values = values;
     return 0;
+}
+
+struct str result_copy_text(struct arena *arena, struct str text)
+{
+    struct buf buf;
+
+    if (utf8_is_valid(text))
+        return arena_copy(arena, text);
+    buf_init(&buf, 3 * text.len); /* U+FFFD has three bytes */
+    utf8_append_clean(&buf, text);
+    struct str copy = {NULL, 0};
+    if (!buf_error(&buf))
+        copy = arena_copy(arena, buf_str(&buf));
+    else if (!arena->err)
+        arena->err = buf_error(&buf);
+    buf_done(&buf);
+    return copy;
+}
+
+struct str result_row_id(struct source_result *result, const struct value *values)
+{
+    struct str id = {NULL, 0};
+    struct buf buf;
+    size_t at = 0;
+
+    while (at < result->n_columns && !str_eq_nocase(result->columns[at], STR_LIT("id")))
+        at++;
+    if (at == result->n_columns)
+        return id;
+    if (values[at].type == VALUE_TEXT)
+        return values[at].text;
+    buf_init(&buf, 64); /* a number; a JSON document is no id */
+    value_print(values[at], &buf);
+    if (!buf_error(&buf))
+        id = arena_copy(&result->arena, buf_str(&buf));
+    buf_done(&buf);
+    return id;
 }
 
 int setting_list(const struct value *setting, struct arena *arena, struct str **ret_items, size_t *ret_n,

@@ -16,6 +16,7 @@ extern const struct source_ops source_memory;
 extern const struct source_ops source_preferences;
 extern const struct source_ops source_qdrant;
 extern const struct source_ops source_redis;
+extern const struct source_ops source_sql_postgres;
 extern const struct source_ops source_sql_sqlite;
 extern const struct source_ops source_text;
 
@@ -26,6 +27,10 @@ int result_set_columns(struct source_result *result, const char *const *names, s
  * values, to be written, n_columns a row. */
 int result_make_rows(struct source_result *result, size_t n, struct value **ret_values,
                      struct err_info *reterr);
+/* Well-formed UTF-8 in the arena, which latches. */
+struct str result_copy_text(struct arena *arena, struct str text);
+/* What names a row: its column `id`; "" where there is none. */
+struct str result_row_id(struct source_result *result, const struct value *values);
 /* The sentence for what the result's arena latched. */
 int result_error(const struct source_result *result, struct err_info *reterr);
 

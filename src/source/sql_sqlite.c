@@ -8,7 +8,6 @@
 
 #include "core/civil.h"
 #include "core/json.h"
-#include "core/utf8.h"
 
 #include <math.h>
 
@@ -80,7 +79,6 @@ struct reader {
     sqlite3_stmt *stmt;
     struct source_result *result;
     enum column_decl { DECL_OTHER, DECL_DECIMAL, DECL_JSON } * decls;
-    size_t id_column; /* n_columns: there is none */
     size_t rows_cap;
 };
 
@@ -103,37 +101,16 @@ static int read_columns(struct reader *reader)
     struct str *columns = arena_calloc(&result->arena, n, sizeof *columns);
 
     reader->decls = arena_calloc(&result->arena, n, sizeof *reader->decls);
-    reader->id_column = n;
     for (size_t i = 0; reader->decls && i < n; i++) {
         const char *name = sqlite3_column_name(reader->stmt, (int)i);
         if (!name)
             return ERR_NOMEM;
         columns[i] = arena_copy(&result->arena, str_of(name));
         reader->decls[i] = read_decl(sqlite3_column_decltype(reader->stmt, (int)i));
-        if (reader->id_column == n && str_eq_nocase(columns[i], STR_LIT("id")))
-            reader->id_column = i;
     }
     result->columns = columns;
     result->n_columns = n;
     return arena_error(&result->arena);
-}
-
-/* Well-formed UTF-8 in the result's arena. */
-static struct str copy_text(struct arena *arena, struct str text)
-{
-    struct buf buf;
-
-    if (utf8_is_valid(text))
-        return arena_copy(arena, text);
-    buf_init(&buf, 3 * text.len); /* U+FFFD has three bytes */
-    utf8_append_clean(&buf, text);
-    struct str copy = {NULL, 0};
-    if (!buf_error(&buf))
-        copy = arena_copy(arena, buf_str(&buf));
-    else if (!arena->err)
-        arena->err = buf_error(&buf);
-    buf_done(&buf);
-    return copy;
 }
 
 /* 1 for the text of an object or array, 0 for other text, negative when there was no memory to tell. */
@@ -160,7 +137,8 @@ static int read_text(struct reader *reader, int column, struct value *ret_value)
     const void *bytes = sqlite3_column_text(reader->stmt, column);
     if (!bytes)
         return ERR_NOMEM;
-    struct str text = copy_text(arena, str_make(bytes, (size_t)sqlite3_column_bytes(reader->stmt, column)));
+    struct str text =
+        result_copy_text(arena, str_make(bytes, (size_t)sqlite3_column_bytes(reader->stmt, column)));
     if (arena_error(arena))
         return arena_error(arena);
 
@@ -204,23 +182,6 @@ static int read_value(struct reader *reader, int column, struct value *ret_value
     }
 }
 
-static struct str row_id(struct reader *reader, const struct value *values)
-{
-    struct str id = {NULL, 0};
-    struct buf buf;
-
-    if (reader->id_column == reader->result->n_columns)
-        return id;
-    if (values[reader->id_column].type == VALUE_TEXT)
-        return values[reader->id_column].text;
-    buf_init(&buf, 64); /* a number; a JSON document is no id */
-    value_print(values[reader->id_column], &buf);
-    if (!buf_error(&buf))
-        id = arena_copy(&reader->result->arena, buf_str(&buf));
-    buf_done(&buf);
-    return id;
-}
-
 static int read_row(struct reader *reader)
 {
     struct source_result *result = reader->result;
@@ -237,7 +198,7 @@ static int read_row(struct reader *reader)
     }
     rows[result->n_rows] = (struct source_row){
         .values = values,
-        .id = row_id(reader, values),
+        .id = result_row_id(result, values),
         .score = NAN,
         .time_us = INT64_MIN,
     };

@@ -11,6 +11,7 @@ static void kinds_are_found_by_name_and_scheme(void **state)
 {
     (void)state;
     for (const struct source_ops *const *kind = source_kinds(); *kind; kind++) {
+        /* Several kinds of databases are `sql`: a URL tells them apart. */
         assert_string_equal(source_kind_find(str_of((*kind)->kind))->kind, (*kind)->kind);
         assert_false((*kind)->on_run && (*kind)->on_start); /* blocking or polled, never both */
         assert_true((*kind)->on_run || (*kind)->on_start || (*kind)->on_now);
@@ -19,6 +20,9 @@ static void kinds_are_found_by_name_and_scheme(void **state)
     }
     assert_string_equal(source_kind_for_url(STR_LIT("sqlite:/x.db"))->kind, "sql");
     assert_string_equal(source_kind_for_url(STR_LIT("SQLite:x"))->kind, "sql");
+    assert_string_equal(source_kind_for_url(STR_LIT("postgresql://h/db"))->kind, "sql");
+    assert_ptr_not_equal(source_kind_for_url(STR_LIT("postgres://h/db")),
+                         source_kind_for_url(STR_LIT("sqlite:x")));
     assert_null(source_kind_for_url(STR_LIT("gopher://x")));
     assert_null(source_kind_for_url(STR_LIT("sqlite")));
     assert_null(source_kind_for_url(STR_LIT("")));
