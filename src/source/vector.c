@@ -180,8 +180,10 @@ void vector_put(struct json_writer *json, const float *vector, size_t n_dims)
     struct buf buf;
 
     buf_init(&buf, (EMBED_MAX_DIMS + 1) * MAX_DIMS_DIGITS);
-    for (size_t i = 0; i < n_dims; i++)
-        buf_printf(&buf, "%c%.8g", i == 0 ? '[' : ',', (double)vector[i]);
+    for (size_t i = 0; i < n_dims; i++) {
+        buf_append_byte(&buf, i == 0 ? '[' : ',');
+        buf_append_fixed(&buf, (double)vector[i], 9); /* of length 1: as exact as its floats */
+    }
     buf_append_byte(&buf, ']');
     if (buf_error(&buf) && !json->buf->err)
         json->buf->err = buf_error(&buf);
