@@ -19,6 +19,7 @@ cat >&2 <<END
 
 Try next:
   $precis build --data $data --recipe assistant --param user_id=demo --query "What is on today?" --max-tokens 300 --explain
+  $precis build --data $data --recipe device --param device_id=7d9f4c3e-5b1a-4e86-9f0d-2c6a81b4e573 --query "Why does Till 3 go offline?"
   $precis memory search --data $data --user demo "who is the dentist?"
   $precis recipe show assistant --data $data
   $precis serve --data $data

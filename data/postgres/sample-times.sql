@@ -4,6 +4,7 @@
 -- datetime('now', '-30 minutes'), date('now', '+1 days'), datetime('now', 'start of day', '+8 hours'). Run before a sample in the same session;
 -- DROP SCHEMA precis_sample CASCADE removes them afterwards.
 
+SET client_min_messages = warning;
 CREATE SCHEMA IF NOT EXISTS precis_sample;
 
 CREATE OR REPLACE FUNCTION precis_sample.datetime(base TEXT, VARIADIC changes TEXT[]) RETURNS TIMESTAMPTZ LANGUAGE plpgsql STABLE AS $$
@@ -21,4 +22,4 @@ CREATE OR REPLACE FUNCTION precis_sample.date(base TEXT, VARIADIC changes TEXT[]
     SELECT CAST(precis_sample.datetime(base, VARIADIC changes) AT TIME ZONE 'UTC' AS DATE)
 $$;
 
-SELECT set_config('search_path', current_setting('search_path') || ', precis_sample', FALSE);
+DO $$ BEGIN PERFORM set_config('search_path', current_setting('search_path') || ', precis_sample', FALSE); END $$;

@@ -10,6 +10,7 @@
 #include "core/utf8.h"
 #include "text/redact.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -224,11 +225,26 @@ static bool has_column(const struct maker *maker, const char *name)
     return false;
 }
 
+/* "2026-11-21 05:37:01", which is how databases without a type for times keep them, in UTC: a time like any
+ * other, so that a reader of JSON gets the same from each kind of database. */
+static struct value read_sql_time(struct value value)
+{
+    static const char form[] = "dddd-dd-dd dd:dd:dd";
+    int64_t time_us;
+    if (value.type != VALUE_TEXT || value.text.len != strlen(form))
+        return value;
+    for (size_t i = 0; i < strlen(form); i++)
+        if (form[i] == 'd' ? !isdigit((unsigned char)value.text.ptr[i]) : value.text.ptr[i] != form[i])
+            return value;
+    return civil_parse(value.text, &time_us, NULL) == 0 ? value_time(time_us) : value;
+}
+
 static void put_column(struct maker *maker, struct json_writer *writer, struct str name, struct value value)
 {
     struct buf text;
     buf_init(&text, SOURCE_MAX_RESULT_BYTES);
     json_put_name_str(writer, name);
+    value = read_sql_time(value);
     if (value.type == VALUE_TEXT) {
         utf8_append_clean(&text, value.text);
         json_put_text(writer, buf_str(&text));

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 /* main.sql, sample-main.sql, series.sql, sample-series.sql, fleet.sql, sample-fleet.sql, sample-memory.json,
- * sample-incidents.json, sample-project.json */
+ * sample-incidents.jsonl, sample-project.json */
 extern const struct embedded_file demo_files[];
 
 #define SAMPLE_TAG      "sample" /* marks what a later run replaces */
@@ -169,15 +169,32 @@ static int load_memory(struct loader *loader, struct err_info *reterr)
     return r;
 }
 
-/* Past cases of devices, for all users who look after them. */
+/* A file of an object a line, as one array. */
+static int read_json_lines(const char *name, struct json **ret_root, struct err_info *reterr)
+{
+    const struct embedded_file *file = file_find(name);
+    struct str rest = file ? embedded_text(file) : (struct str){NULL, 0}, line;
+    struct buf array;
+    buf_init(&array, MAX_ARENA_BYTES);
+    while (str_next_part(&rest, '\n', &line))
+        if (!str_is_empty(line))
+            buf_printf(&array, "%c%.*s", array.len == 0 ? '[' : ',', STR_ARG(line));
+    buf_append_byte(&array, ']');
+    int r = buf_error(&array) < 0 ? err_set(reterr, buf_error(&array), "out of memory")
+                                  : json_parse(buf_str(&array), MAX_JSON_DEPTH, ret_root, reterr);
+    buf_done(&array);
+    return r;
+}
+
+/* Past cases of devices: for whoever asks without a name, and for the sample's user. */
 static int load_incidents(struct loader *loader, struct err_info *reterr)
 {
+    static const char *const users[] = {"default", "sam"};
     struct json *root = NULL;
-    int r = read_json("sample-incidents.json", &root, reterr);
-    const struct json *users = json_member(root, "user_ids");
-    for (size_t i = 0; r == 0 && i < json_count(users); i++) {
-        loader->scope = (struct scope){STR_LIT(CLI_TENANT), json_text_of(json_at(users, i))};
-        r = load_knowledge(loader, json_member(root, "knowledge"), reterr);
+    int r = read_json_lines("sample-incidents.jsonl", &root, reterr);
+    for (size_t i = 0; r == 0 && i < sizeof users / sizeof *users; i++) {
+        loader->scope = (struct scope){STR_LIT(CLI_TENANT), str_of(users[i])};
+        r = load_knowledge(loader, root, reterr);
     }
     (void)json_free(root);
     return r;

@@ -6,6 +6,8 @@
 --
 -- A user's id is any text; what is not given becomes a UUID.
 
+SET client_min_messages = warning;
+
 CREATE EXTENSION IF NOT EXISTS vector;
 
 CREATE TABLE IF NOT EXISTS users (

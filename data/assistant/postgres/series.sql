@@ -3,7 +3,9 @@
 -- What is measured over time, for the recipe `assistant` (connection `series`): hypertables of TimescaleDB, whose Apache edition is enough,
 -- or plain tables where the extension is missing.
 --
---     psql "$SERIES_URL" -v ON_ERROR_STOP=1 -f data/assistant/postgres/series.sql
+--     psql "$SERIES_URL" -v ON_ERROR_STOP=1 -c "CREATE EXTENSION IF NOT EXISTS timescaledb" -f data/assistant/postgres/series.sql
+
+SET client_min_messages = warning;
 
 CREATE TABLE IF NOT EXISTS weather_data (
     time        TIMESTAMPTZ NOT NULL,
@@ -38,11 +40,10 @@ CREATE TABLE IF NOT EXISTS smart_home_states (
 
 CREATE INDEX IF NOT EXISTS idx_smart_home_user_time ON smart_home_states (user_id, time DESC);
 
--- create_hypertable is looked up only where it is there.
+-- Where the extension is there: CREATE EXTENSION timescaledb before this.
 DO $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb') THEN
-        CREATE EXTENSION IF NOT EXISTS timescaledb;
+    IF EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb') THEN
         PERFORM create_hypertable(name, 'time', if_not_exists => TRUE, migrate_data => TRUE)
         FROM unnest(CAST(ARRAY['weather_data', 'financial_data', 'smart_home_states'] AS REGCLASS[])) AS name;
     END IF;
