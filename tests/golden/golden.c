@@ -3,22 +3,21 @@
  * Golden cases: what comes of a recipe, rows and a request, to the letter. A file is a topic; README.md here
  * says how one is written. The text a run would write is compared with the text of the file, so that checking
  * and rewriting (GOLDEN_UPDATE=1, for people) are one and the same. A rewritten file fails its run.
+ *
+ * With --postgres the rows of `sql` blocks lie in schemas of a real server instead of SQLite files, and the
+ * same text must come of them.
  */
+#include "../unit/backend.h"
 #include "../unit/temp_folder.h"
 #include "build/build.h"
 #include "core/embed.h"
+#include "core/reach.h"
 #include "text/embed.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
 
 #include <ctype.h>
 #include <errno.h>
+#include <libpq-fe.h>
 #include <math.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define MAX_SOURCES     8
@@ -34,12 +33,15 @@ struct block {
 };
 
 struct world {
+    const char *postgres_url; /* NULL: SQLite */
+    PGconn *postgres;         /* which fills the schemas, and drops them */
+    const char *schemas[MAX_SOURCES];
     struct arena arena; /* of the topic */
     char folder[TEMP_FOLDER_SIZE];
     struct clock_manual clock;
     struct store *store;
     struct memory *memory;
-    struct workers *workers;
+    struct workers *workers, *connectors;
     struct embedder *embedder;
     struct source_env env;
     struct source *sources[MAX_SOURCES];
@@ -109,6 +111,18 @@ static bool is_expectation(struct str head)
 
 /* ---- the world of a topic ---- */
 
+static void read_file(const char *path, struct buf *buf)
+{
+    char part[4096];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("%s: %s", path, strerror(errno));
+    for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0;)
+        buf_append(buf, part, n);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(buf_error(buf), 0);
+}
+
 static int64_t time_of(struct str word)
 {
     int64_t time_us = 0;
@@ -138,16 +152,73 @@ static const char *shipped_file(struct str name)
     return embedded_text(file).ptr;
 }
 
-/* === sql NAME [SHIPPED FILE] */
-static void add_database(struct world *world, struct str name, struct str shipped, struct str sql)
+static const char *sqlite_url(struct world *world, struct str name, struct str shipped, struct str sql)
 {
     struct err_info err = {0};
     const char *path = arena_printf(&world->arena, "%s/%.*s.db", world->folder, STR_ARG(name)).ptr;
     const char *scripts[] = {shipped.len ? shipped_file(shipped) : "", arena_strdup(&world->arena, sql)};
     must(store_run_scripts(path, scripts, 2, &err), &err);
+    return arena_printf(&world->arena, "sqlite:%s", path).ptr;
+}
+
+static void run_on_postgres(struct world *world, const char *sql)
+{
+    PGresult *result = PQexec(world->postgres, sql);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY)
+        fail_msg("%s", PQresultErrorMessage(result));
+    PQclear(result);
+}
+
+/* The file's counterpart for PostgreSQL, from the folder that holds both. */
+static const char *postgres_schema(struct world *world, struct str shipped)
+{
+    static const char *const folders[] = {"assistant", "device"};
+    struct buf text;
+    char path[512];
+    buf_init(&text, MAX_FILE_BYTES);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        (void)snprintf(path, sizeof path, DATA_FOLDER "/%s/postgres/%.*s", folders[i], STR_ARG(shipped));
+        if (access(path, R_OK) == 0)
+            read_file(path, &text);
+    }
+    if (text.len == 0)
+        fail_msg("no file '%.*s' is shipped for PostgreSQL", STR_ARG(shipped));
+    return buf_into_arena(&text, &world->arena).ptr;
+}
+
+/* A schema of the connection's own on the server that all tests share. */
+static const char *postgres_url(struct world *world, struct str name, struct str shipped, struct str sql)
+{
+    const char *schema = arena_printf(&world->arena, "golden_%d_%.*s", (int)getpid(), STR_ARG(name)).ptr;
+    const char *begin =
+        arena_printf(&world->arena,
+                     "DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s; SET search_path TO %s, public",
+                     schema, schema, schema)
+            .ptr;
+    if (!world->postgres) {
+        world->postgres = PQconnectdb(world->postgres_url);
+        if (PQstatus(world->postgres) != CONNECTION_OK)
+            fail_msg("%s", PQerrorMessage(world->postgres));
+        run_on_postgres(world, "SET timezone TO 'UTC'; SET client_min_messages TO warning");
+    }
+    world->schemas[world->n_sources] = schema;
+    run_on_postgres(world, begin);
+    run_on_postgres(world, shipped.len ? postgres_schema(world, shipped) : "");
+    run_on_postgres(world, arena_strdup(&world->arena, sql));
+    return arena_printf(&world->arena, "%s%coptions=-csearch_path%%3D%s%%2Cpublic", world->postgres_url,
+                        strchr(world->postgres_url, '?') ? '&' : '?', schema)
+        .ptr;
+}
+
+/* === sql NAME [SHIPPED FILE] */
+static void add_database(struct world *world, struct str name, struct str shipped, struct str sql)
+{
+    struct err_info err = {0};
     assert_true(world->n_sources < MAX_SOURCES);
+    const char *url =
+        world->postgres_url ? postgres_url(world, name, shipped, sql) : sqlite_url(world, name, shipped, sql);
     struct source **source = &world->sources[world->n_sources];
-    const char *url = arena_printf(&world->arena, "sqlite:%s", path).ptr;
     struct source_options options = {.name = arena_strdup(&world->arena, name), .url = str_of(url)};
     must(source_open(&world->env, &options, source, &err), &err);
     world->connections[world->n_sources++] = (struct recipe_connection){name, source_ops_of(*source)};
@@ -200,7 +271,7 @@ static void add_material(struct world *world, struct block block)
         world->clock.wall_us = time_of(next_word(&rest));
     } else if (str_is(kind, "recipe")) {
         add_recipe(world, block.body);
-    } else if (str_is(kind, "sql")) {
+    } else if (str_is(kind, "sql") || str_is(kind, "sqlite")) {
         struct str name = next_word(&rest);
         add_database(world, name, next_word(&rest), block.body);
     } else if (str_is(kind, "memory")) {
@@ -217,10 +288,10 @@ static void add_material(struct world *world, struct block block)
 }
 
 /* Wall time stands still at the topic's moment; monotonic time is the machine's, for deadlines are real. */
-static void world_init(struct world *world, struct str blocks)
+static void world_init(struct world *world, struct str blocks, const char *postgres_url)
 {
     struct err_info err = {0};
-    *world = (struct world){0};
+    *world = (struct world){.postgres_url = postgres_url};
     assert_true(temp_folder_make("/tmp", world->folder));
     arena_init(&world->arena, MAX_ARENA_BYTES);
     clock_manual_init(&world->clock, 0, 0);
@@ -230,9 +301,11 @@ static void world_init(struct world *world, struct str blocks)
     must(store_open(&store, &world->store, &err), &err);
     must(memory_new(world->store, &world->clock.base, NULL, &world->memory, &err), &err);
     must(workers_new("golden", 2, 64, &world->workers, &err), &err);
+    must(workers_new("connect", 2, 64, &world->connectors, &err), &err);
     must(embedder_builtin(&world->embedder, &err), &err);
     world->env = (struct source_env){.memory = world->memory,
                                      .workers = world->workers,
+                                     .connectors = world->connectors,
                                      .clock = &world->clock.base,
                                      .embedder = world->embedder};
     for (struct block block; next_block(&blocks, &block);)
@@ -253,7 +326,11 @@ static void world_done(struct world *world)
     recipe_book_done(&world->book);
     for (size_t i = 0; i < world->n_sources; i++)
         source_close(world->sources[i]);
+    for (size_t i = 0; world->postgres && i < world->n_sources; i++)
+        run_on_postgres(world, arena_printf(&world->arena, "DROP SCHEMA %s CASCADE", world->schemas[i]).ptr);
+    PQfinish(world->postgres);
     workers_free(world->workers);
+    workers_free(world->connectors);
     memory_free(world->memory);
     embedder_close(world->embedder);
     store_close(world->store);
@@ -405,18 +482,6 @@ static void write_topic(struct world *world, struct str blocks, struct buf *out)
 
 /* ---- the cases ---- */
 
-static void read_file(const char *path, struct buf *buf)
-{
-    char part[4096];
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("%s: %s", path, strerror(errno));
-    for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0;)
-        buf_append(buf, part, n);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(buf_error(buf), 0);
-}
-
 static void rewrite(const char *path, struct str text)
 {
     FILE *file = fopen(path, "w");
@@ -442,9 +507,27 @@ static void compare(const char *path, struct str wanted, struct str got)
         fail_msg("%s:%d: one text ends here", path, number);
 }
 
+static bool is_for_postgres(struct str blocks)
+{
+    bool has_rows = false;
+    for (struct block block; next_block(&blocks, &block);) {
+        if (str_starts_with(block.head, STR_LIT("sqlite ")))
+            return false;
+        has_rows |= str_starts_with(block.head, STR_LIT("sql "));
+    }
+    return has_rows;
+}
+
+struct topic {
+    const char *path;
+    bool is_on_postgres;
+};
+
 static void topic_reads_as_it_should(void **state)
 {
-    const char *path = *state;
+    const struct topic *topic = *state;
+    const char *path = topic->path;
+    const char *url = topic->is_on_postgres ? backend_fact("POSTGRES", "URL") : NULL;
     struct buf wanted, got;
     struct world world;
     buf_init(&wanted, MAX_FILE_BYTES);
@@ -454,35 +537,47 @@ static void topic_reads_as_it_should(void **state)
     buf_append_str(&got, next_body(&blocks)); /* what the topic is about */
     if (got.len)
         buf_append_byte(&got, '\n');
-    world_init(&world, blocks);
+    if (url && !is_for_postgres(blocks)) {
+        print_message("%s: its rows are for SQLite, or there are none\n", path);
+        buf_done(&wanted);
+        buf_done(&got);
+        return;
+    }
+    world_init(&world, blocks, url);
     write_topic(&world, blocks, &got);
     world_done(&world);
     assert_int_equal(buf_error(&got), 0);
-    if (!str_eq(buf_str(&wanted), buf_str(&got)) && getenv("GOLDEN_UPDATE"))
+    if (!str_eq(buf_str(&wanted), buf_str(&got)) && !url && getenv("GOLDEN_UPDATE"))
         rewrite(path, buf_str(&got));
     compare(path, buf_str(&wanted), buf_str(&got));
     buf_done(&wanted);
     buf_done(&got);
 }
 
-/* A case a file, named like it. */
+/* golden [--postgres] FILE...: a case a file, named like it. */
 int main(int argc, char **argv)
 {
-    struct CMUnitTest *tests = calloc((size_t)argc, sizeof *tests);
-    char **names = calloc((size_t)argc, sizeof *names);
-    if (argc < 2 || !tests || !names)
+    bool is_on_postgres = argc > 1 && strcmp(argv[1], "--postgres") == 0;
+    char **files = argv + 1 + is_on_postgres;
+    size_t n = (size_t)(argc - 1 - is_on_postgres);
+    struct CMUnitTest *tests = calloc(n + 1, sizeof *tests);
+    struct topic *topics = calloc(n + 1, sizeof *topics);
+    char **names = calloc(n + 1, sizeof *names);
+    if (n == 0 || !tests || !topics || !names)
         return 2;
-    for (int i = 1; i < argc; i++) {
-        const char *slash = strrchr(argv[i], '/');
-        names[i] = strdup(slash ? slash + 1 : argv[i]);
+    for (size_t i = 0; i < n; i++) {
+        const char *slash = strrchr(files[i], '/');
+        names[i] = strdup(slash ? slash + 1 : files[i]);
         *strchrnul(names[i], '.') = '\0';
-        tests[i - 1] = (struct CMUnitTest){
-            .name = names[i], .test_func = topic_reads_as_it_should, .initial_state = argv[i]};
+        topics[i] = (struct topic){files[i], is_on_postgres};
+        tests[i] = (struct CMUnitTest){
+            .name = names[i], .test_func = topic_reads_as_it_should, .initial_state = &topics[i]};
     }
-    int n_failed = _cmocka_run_group_tests("golden", tests, (size_t)argc - 1, NULL, NULL);
-    for (int i = 1; i < argc; i++)
+    int n_failed = _cmocka_run_group_tests("golden", tests, n, NULL, NULL);
+    for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);
+    free(topics);
     free(tests);
     return n_failed != 0;
 }
