@@ -110,11 +110,13 @@ static void ask(struct partition *partition, struct searcher *searcher, int64_t 
     for (uint32_t i = 0; i < sheet.n_candidates; i++)
         rows[i] = i;
     must(sheet_read_words(&sheet, partition, &question, rows, sheet.n_candidates, arena), NULL);
+    struct relevance relevance;
+    relevance_init(&relevance, &sheet, partition, &question);
     printf("Q %zu\n", sheet.n_candidates);
     for (uint32_t i = 0; i < sheet.n_candidates; i++) {
         float features[N_FEATURES];
-        relevance_read(&sheet, partition, &question, i, features);
-        features[FEATURE_WORDS] = relevance_read_words(&sheet, &question, i);
+        relevance_read(&relevance, i, features);
+        features[FEATURE_WORDS] = relevance_read_words(&relevance, i);
         printf("%" PRId64, partition->docs.items[sheet.docs[i]].row);
         for (int k = 0; k < N_FEATURES; k++)
             printf(" %g", (double)features[k]);

@@ -13,7 +13,14 @@ struct candidate {
     int64_t created_us, row;
 };
 
-int candidate_compare(const void *a, const void *b); /* of two struct candidate: the better one first */
+static inline bool candidate_is_better(const struct candidate *left, const struct candidate *right)
+{
+    if (left->score != right->score)
+        return left->score > right->score;
+    if (left->created_us != right->created_us)
+        return left->created_us > right->created_us;
+    return left->row < right->row;
+}
 
 struct best {
     struct candidate *items;
@@ -22,6 +29,7 @@ struct best {
 
 /* Puts a candidate among them, where it belongs there. Until best_sort the worst is the first. */
 void best_put(struct best *best, struct candidate candidate);
+/* Behind it nothing may be put. */
 void best_sort(struct best *best);
 /* Fills best (max is set) with those that score min_score at least and pass the filter; in the arena. */
 int best_collect(struct best *best, const struct docs *docs, const struct docs_filter *filter,

@@ -240,3 +240,9 @@ bool docs_match(const struct docs *docs, const struct docs_filter *filter, uint3
             return false;
     return true;
 }
+
+bool docs_filter_is_open(const struct docs_filter *filter)
+{
+    return !filter->matches_none && filter->source == INTERN_NONE && !filter->n_tags &&
+           filter->since_us == INT64_MIN && filter->until_us == INT64_MAX;
+}

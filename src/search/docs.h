@@ -69,6 +69,8 @@ struct docs_filter {
 /* The filter's memory is the arena's. */
 int docs_make_filter(const struct docs *docs, const struct search_query *query, struct arena *arena,
                      struct docs_filter *ret_filter);
+/* It passes all that live. */
+bool docs_filter_is_open(const struct docs_filter *filter);
 /* Live, and passed by the filter. */
 bool docs_match(const struct docs *docs, const struct docs_filter *filter, uint32_t doc);
 

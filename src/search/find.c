@@ -89,29 +89,13 @@ static int find_by_vector(struct finding *finding)
 
 /* ---- all together ---- */
 
-/* A candidate while it is sorted: small, as it moves often. */
-struct ranked {
-    struct candidate candidate; /* its score is a logit */
-    uint32_t row;               /* of the sheet */
-};
-
 struct ranking {
     struct sheet sheet;
+    struct relevance relevance;
     float weights[N_FEATURES], bias;
-    struct ranked *ranked;
     float (*parts)[SEARCH_N_PARTS]; /* by row of the sheet */
+    struct best best; /* candidates by their logit; in place of a document each has its row of the sheet */
 };
-
-static int compare_ranked(const void *a, const void *b)
-{
-    return candidate_compare(&((const struct ranked *)a)->candidate, &((const struct ranked *)b)->candidate);
-}
-
-static void sort_ranked(struct ranked *ranked, size_t n)
-{
-    if (n > 1)
-        qsort(ranked, n, sizeof(*ranked), compare_ranked);
-}
 
 /* Importance and age. */
 static float prior_of(const struct doc *doc, int64_t now_us)
@@ -121,80 +105,95 @@ static float prior_of(const struct doc *doc, int64_t now_us)
            AGE_WEIGHT * age_us / (age_us + HALF_AGE_US);
 }
 
+/* The sum of a row's parts. */
+static float logit_of(const struct ranking *ranking, uint32_t row)
+{
+    float sum = 0;
+    for (int i = 0; i < SEARCH_N_PARTS; i++)
+        sum += ranking->parts[row][i];
+    return sum;
+}
+
 static void rank_candidate(const struct finding *finding, struct ranking *ranking, uint32_t row)
 {
     const struct doc *doc = &finding->partition->docs.items[ranking->sheet.docs[row]];
-    struct ranked *ranked = &ranking->ranked[row];
     float features[N_FEATURES], *parts = ranking->parts[row];
-    *ranked = (struct ranked){{0, ranking->sheet.docs[row], doc->created_us, doc->row}, row};
-    relevance_read(&ranking->sheet, finding->partition, &finding->question, row, features);
-    for (int i = 0; i < N_FEATURES; i++)
-        parts[relevance_part((enum feature)i)] += ranking->weights[i] * features[i];
+    relevance_read(&ranking->relevance, row, features);
+    relevance_add_parts(features, ranking->weights, parts);
     parts[SEARCH_PART_PRIOR] = prior_of(doc, finding->query->now_us);
-    for (int i = 0; i < SEARCH_N_PARTS; i++)
-        ranked->candidate.score += parts[i];
+    best_put(&ranking->best, (struct candidate){logit_of(ranking, row), row, doc->created_us, doc->row});
 }
 
-/* Reads the first n closely and sorts them anew. Those behind them have nothing from their words and are no
- * hits: n is no less than the limit. */
-static int read_closely(struct finding *finding, struct ranking *ranking, size_t n)
+/* Reads the best closely and sorts them. The others have nothing from their words and are no hits: the best
+ * are no fewer than the limit. */
+static int read_closely(struct finding *finding, struct ranking *ranking)
 {
     struct arena *scratch = &finding->searcher->scratch;
-    uint32_t *rows = arena_alloc(scratch, (n + 1) * sizeof(*rows));
-    if (!rows)
+    struct best by_words = {.max = ranking->best.n};
+    uint32_t *rows = arena_alloc(scratch, (by_words.max + 1) * sizeof(*rows));
+    by_words.items = arena_alloc(scratch, (by_words.max + 1) * sizeof(*by_words.items));
+    if (arena_error(scratch))
         return arena_error(scratch);
-    for (size_t i = 0; i < n; i++)
-        rows[i] = ranking->ranked[i].row;
-    int err = sheet_read_words(&ranking->sheet, finding->partition, &finding->question, rows, n, scratch);
+    for (size_t i = 0; i < by_words.max; i++)
+        rows[i] = ranking->best.items[i].doc;
+    int err = sheet_read_words(&ranking->sheet, finding->partition, &finding->question, rows, by_words.max,
+                               scratch);
     if (err)
         return err;
-    for (size_t i = 0; i < n; i++) {
-        float part = ranking->weights[FEATURE_WORDS] *
-                     relevance_read_words(&ranking->sheet, &finding->question, rows[i]);
-        ranking->parts[rows[i]][SEARCH_PART_WORDS] += part;
-        ranking->ranked[i].candidate.score += part;
+    for (size_t i = 0; i < by_words.max; i++) {
+        struct candidate candidate = ranking->best.items[i];
+        float part =
+            ranking->weights[FEATURE_WORDS] * relevance_read_words(&ranking->relevance, candidate.doc);
+        ranking->parts[candidate.doc][SEARCH_PART_WORDS] += part;
+        candidate.score += part;
+        best_put(&by_words, candidate);
     }
-    sort_ranked(ranking->ranked, n);
+    best_sort(&by_words);
+    ranking->best = by_words;
     return 0;
 }
 
 static void write_hits(struct finding *finding, const struct ranking *ranking, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct ranked *ranked = &ranking->ranked[i];
-        float logit = ranked->candidate.score + ranking->bias;
+        const struct candidate *candidate = &ranking->best.items[i];
+        float logit = candidate->score + ranking->bias;
         double score = 1 / (1 + exp(-(double)logit));
         if (score < finding->query->min_score)
             break;
-        struct search_hit *hit = put_hit(finding, ranked->candidate.doc, score);
-        memcpy(hit->parts, ranking->parts[ranked->row], sizeof(hit->parts));
+        struct search_hit *hit = put_hit(finding, ranking->sheet.docs[candidate->doc], score);
+        memcpy(hit->parts, ranking->parts[candidate->doc], sizeof(hit->parts));
     }
+}
+
+/* Of how many candidates words are read. */
+static size_t read_closely_of(size_t limit)
+{
+    size_t n = 2 * limit < MIN_READ_CLOSELY ? MIN_READ_CLOSELY : 2 * limit;
+    n = n < MAX_READ_CLOSELY ? n : MAX_READ_CLOSELY;
+    return n > limit ? n : limit;
 }
 
 static int find_by_all(struct finding *finding)
 {
     struct arena *scratch = &finding->searcher->scratch;
     size_t limit = finding->query->limit;
-    struct ranking ranking;
+    struct ranking ranking = {.best = {.max = read_closely_of(limit)}};
     int err = sheet_make(&ranking.sheet, finding->partition, &finding->filter, &finding->question,
                          &finding->searcher->scores, limit, scratch);
     if (err)
         return err;
     size_t n = ranking.sheet.n_candidates;
-    ranking.ranked = arena_alloc(scratch, (n + 1) * sizeof(*ranking.ranked));
+    ranking.best.max = ranking.best.max < n ? ranking.best.max : n;
+    ranking.best.items = arena_alloc(scratch, (ranking.best.max + 1) * sizeof(*ranking.best.items));
     ranking.parts = arena_calloc(scratch, n + 1, sizeof(*ranking.parts));
     if (arena_error(scratch))
         return arena_error(scratch);
     relevance_weigh(finding->partition, ranking.weights, &ranking.bias);
+    relevance_init(&ranking.relevance, &ranking.sheet, finding->partition, &finding->question);
     for (uint32_t row = 0; row < n; row++)
         rank_candidate(finding, &ranking, row);
-    sort_ranked(ranking.ranked, n);
-    size_t n_close = 2 * limit < MIN_READ_CLOSELY   ? MIN_READ_CLOSELY
-                     : 2 * limit > MAX_READ_CLOSELY ? MAX_READ_CLOSELY
-                                                    : 2 * limit;
-    if (n_close < limit)
-        n_close = limit;
-    err = read_closely(finding, &ranking, n < n_close ? n : n_close);
+    err = read_closely(finding, &ranking);
     if (!err)
         err = make_hits(finding, n < limit ? n : limit);
     if (!err)

@@ -52,49 +52,94 @@ enum search_part relevance_part(enum feature feature)
     return weights[feature].part;
 }
 
-/* What an item's words count in a key, by its place in the window. */
-typedef const float key_weights[ORDER_WINDOW];
-static key_weights own_key = {0, 0, 0, 0, 1, 0, 0, 0, 0};
-static key_weights pair_key = {0, 0, 0, 1, 1, 0, 0, 0, 0};
-static key_weights near_key = {0, 0, 0, 2, 3, 1, 0, 0, 0};
-static key_weights around_key = {1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-struct reading {
-    const struct sheet *sheet;
-    const struct docs *docs;
-    const struct question *question;
-    const uint32_t *window; /* rows */
-    float b, mean_length;   /* of the partition's BM25 */
-};
-
-static float score_key(const struct reading *reading, key_weights key)
+void relevance_add_parts(const float features[static N_FEATURES],
+                         const float feature_weights[static N_FEATURES], float parts[static SEARCH_N_PARTS])
 {
-    const struct sheet *sheet = reading->sheet;
-    float counts[SHEET_MAX_TERMS] = {0}, length = 0, total = 0, score = 0;
-    for (int i = 0; i < ORDER_WINDOW; i++) {
-        uint32_t row = reading->window[i];
-        total += key[i];
-        if (row == SHEET_NONE || key[i] == 0)
-            continue;
-        const uint8_t *counted = sheet->counts + row * sheet->n_terms;
-        for (size_t j = 0; j < sheet->n_terms; j++)
-            counts[j] += key[i] * counted[j];
-        length += key[i] * (float)reading->docs->items[sheet->docs[row]].n_terms;
-    }
-    float held_back =
-        (float)KEYWORD_K1 * (1 - reading->b + reading->b * length / (total * reading->mean_length));
-    for (size_t j = 0; j < sheet->n_terms; j++) {
-        const struct keyword_term *term = &reading->question->keywords.terms[j];
-        if (counts[j] > 0)
-            score += (float)term->n_asked * term->idf * counts[j] / (counts[j] + held_back);
-    }
-    return reading->question->best > 0 ? score / reading->question->best : 0;
+    for (int i = 0; i < N_FEATURES; i++)
+        parts[weights[i].part] += feature_weights[i] * features[i];
 }
 
-static float cosine_at(const struct reading *reading, int place)
+/* ---- keys: several items' words as one ---- */
+
+/* As their features stand. */
+enum key { KEY_OWN, KEY_PAIR, KEY_NEAR, KEY_AROUND, N_KEYS };
+_Static_assert(FEATURE_AROUND - FEATURE_OWN == KEY_AROUND, "features of keys stand in the order of keys");
+
+/* What an item's words count in a key, by its place in the window; and the sum of that. */
+static const uint8_t key_weights[N_KEYS][ORDER_WINDOW] = {
+    [KEY_OWN] = {0, 0, 0, 0, 1, 0, 0, 0, 0},
+    [KEY_PAIR] = {0, 0, 0, 1, 1, 0, 0, 0, 0},
+    [KEY_NEAR] = {0, 0, 0, 2, 3, 1, 0, 0, 0},
+    [KEY_AROUND] = {1, 1, 1, 1, 1, 1, 1, 1, 1},
+};
+static const uint8_t key_totals[N_KEYS] = {1, 2, 6, 9};
+
+struct key_counts {
+    uint16_t counts[SHEET_MAX_TERMS]; /* 9 * 255 at most */
+    uint32_t length;
+};
+
+void relevance_init(struct relevance *relevance, const struct sheet *sheet, const struct partition *partition,
+                    const struct question *question)
 {
-    uint32_t row = reading->window[place];
-    return row == SHEET_NONE ? 0 : reading->sheet->cosines[row];
+    const struct docs *docs = &partition->docs;
+    *relevance = (struct relevance){sheet, docs, question, keyword_b(docs), 1, {0}};
+    if (docs->n_live_terms)
+        relevance->mean_length = (float)((double)docs->n_live_terms / docs->n_live);
+    for (size_t i = 0; i < sheet->n_terms; i++)
+        relevance->term_weights[i] =
+            (float)question->keywords.terms[i].n_asked * question->keywords.terms[i].idf;
+}
+
+static void add_counts(uint16_t *restrict sums, unsigned weight, const uint8_t *restrict counts,
+                       size_t n_eights)
+{
+    for (size_t j = 0; j < 8 * n_eights; j++)
+        sums[j] = (uint16_t)(sums[j] + weight * counts[j]);
+}
+
+static void count_keys(const struct relevance *relevance, size_t candidate,
+                       struct key_counts keys[static N_KEYS])
+{
+    const struct sheet *sheet = relevance->sheet;
+    const uint32_t *window = sheet->windows[candidate];
+    memset(keys, 0, N_KEYS * sizeof(*keys));
+    for (int place = 0; place < ORDER_WINDOW; place++) {
+        uint32_t row = window[place];
+        if (row == SHEET_NONE)
+            continue;
+        uint32_t length = relevance->docs->items[sheet->docs[row]].n_terms;
+        for (int key = 0; key < N_KEYS; key++)
+            if (key_weights[key][place]) {
+                add_counts(keys[key].counts, key_weights[key][place], sheet->counts[row], sheet->n_eights);
+                keys[key].length += key_weights[key][place] * length;
+            }
+    }
+}
+
+static void score_terms(float *restrict parts, const float *restrict term_weights,
+                        const uint16_t *restrict counts, float held_back, size_t n_eights)
+{
+    for (size_t j = 0; j < 8 * n_eights; j++)
+        parts[j] = term_weights[j] * (float)counts[j] / ((float)counts[j] + held_back);
+}
+
+static float score_key(const struct relevance *relevance, const struct key_counts *key, float total)
+{
+    float parts[SHEET_MAX_TERMS], score = 0, b = relevance->b;
+    float held_back = (float)KEYWORD_K1 * (1 - b + b * (float)key->length / (total * relevance->mean_length));
+    if (!(held_back > 0) || relevance->question->best <= 0)
+        return 0; /* nothing is said, or nothing asked */
+    score_terms(parts, relevance->term_weights, key->counts, held_back, relevance->sheet->n_eights);
+    for (size_t j = 0; j < relevance->sheet->n_terms; j++)
+        score += parts[j];
+    return score / relevance->question->best;
+}
+
+static float cosine_at(const struct relevance *relevance, size_t candidate, int place)
+{
+    uint32_t row = relevance->sheet->windows[candidate][place];
+    return row == SHEET_NONE ? 0 : relevance->sheet->cosines[row];
 }
 
 static float nearness_in_time(const struct question *question, int64_t time_us)
@@ -108,23 +153,20 @@ static float nearness_in_time(const struct question *question, int64_t time_us)
     return best;
 }
 
-void relevance_read(const struct sheet *sheet, const struct partition *partition,
-                    const struct question *question, size_t candidate, float ret_features[static N_FEATURES])
+void relevance_read(const struct relevance *relevance, size_t candidate,
+                    float ret_features[static N_FEATURES])
 {
-    const struct docs *docs = &partition->docs;
-    const struct doc *doc = &docs->items[sheet->docs[candidate]];
+    const struct question *question = relevance->question;
+    const struct doc *doc = &relevance->docs->items[relevance->sheet->docs[candidate]];
     const struct wants *wants = &question->wants;
-    struct reading reading = {sheet, docs, question, sheet->windows[candidate], keyword_b(docs), 1};
-    if (docs->n_live_terms)
-        reading.mean_length = (float)((double)docs->n_live_terms / docs->n_live);
+    struct key_counts keys[N_KEYS];
     float *f = ret_features;
-    f[FEATURE_OWN] = score_key(&reading, own_key);
-    f[FEATURE_PAIR] = score_key(&reading, pair_key);
-    f[FEATURE_NEAR] = score_key(&reading, near_key);
-    f[FEATURE_AROUND] = score_key(&reading, around_key);
-    f[FEATURE_VECTOR] = cosine_at(&reading, ORDER_RADIUS);
-    f[FEATURE_VECTORS] = f[FEATURE_VECTOR] + 0.5F * (cosine_at(&reading, ORDER_RADIUS - 1) +
-                                                     cosine_at(&reading, ORDER_RADIUS + 1));
+    count_keys(relevance, candidate, keys);
+    for (int key = 0; key < N_KEYS; key++)
+        f[FEATURE_OWN + key] = score_key(relevance, &keys[key], key_totals[key]);
+    f[FEATURE_VECTOR] = cosine_at(relevance, candidate, ORDER_RADIUS);
+    f[FEATURE_VECTORS] = f[FEATURE_VECTOR] + 0.5F * (cosine_at(relevance, candidate, ORDER_RADIUS - 1) +
+                                                     cosine_at(relevance, candidate, ORDER_RADIUS + 1));
     f[FEATURE_WORDS] = 0;
     f[FEATURE_SPEAKER] = question->speaker != INTERN_NONE && doc->speaker == question->speaker;
     f[FEATURE_ASKS] = doc->cues.asks;
@@ -135,8 +177,9 @@ void relevance_read(const struct sheet *sheet, const struct partition *partition
     f[FEATURE_DATE] = nearness_in_time(question, doc->created_us);
 }
 
-float relevance_read_words(const struct sheet *sheet, const struct question *question, size_t candidate)
+float relevance_read_words(const struct relevance *relevance, size_t candidate)
 {
+    const struct sheet *sheet = relevance->sheet;
     const uint32_t *window = sheet->windows[candidate];
     float sum = 0, total = 0;
     for (size_t i = 0; i < sheet->n_terms; i++) {
@@ -144,11 +187,11 @@ float relevance_read_words(const struct sheet *sheet, const struct question *que
         for (int j = ORDER_RADIUS - 1; j <= ORDER_RADIUS + 1; j++) {
             if (window[j] == SHEET_NONE)
                 continue;
-            float at = sheet->nearest[window[j] * sheet->n_terms + i];
+            float at = sheet->nearest[window[j]][i];
             at *= j == ORDER_RADIUS ? 1 : NEIGHBOUR_WORD;
             near = at > near ? at : near;
         }
-        float idf = question->keywords.terms[i].idf;
+        float idf = relevance->question->keywords.terms[i].idf;
         sum += idf * near;
         total += idf;
     }

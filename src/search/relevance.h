@@ -30,14 +30,27 @@ enum feature {
     N_FEATURES
 };
 
+/* What reading a search's candidates needs, made once. Borrows all it is made of. */
+struct relevance {
+    const struct sheet *sheet;
+    const struct docs *docs;
+    const struct question *question;
+    float b, mean_length;                /* of the partition's BM25 */
+    float term_weights[SHEET_MAX_TERMS]; /* 0 behind the last */
+};
+void relevance_init(struct relevance *relevance, const struct sheet *sheet, const struct partition *partition,
+                    const struct question *question);
 /* All but FEATURE_WORDS, which needs sheet_read_words and is 0 without. */
-void relevance_read(const struct sheet *sheet, const struct partition *partition,
-                    const struct question *question, size_t candidate, float ret_features[static N_FEATURES]);
-float relevance_read_words(const struct sheet *sheet, const struct question *question, size_t candidate);
+void relevance_read(const struct relevance *relevance, size_t candidate,
+                    float ret_features[static N_FEATURES]);
+float relevance_read_words(const struct relevance *relevance, size_t candidate);
 
 /* The weights for a partition: conversations of short turns and of long messages need different ones. */
 void relevance_weigh(const struct partition *partition, float ret_weights[static N_FEATURES],
                      float *ret_bias);
 enum search_part relevance_part(enum feature feature);
+/* Adds what each feature weighs to its part of the score. */
+void relevance_add_parts(const float features[static N_FEATURES], const float weights[static N_FEATURES],
+                         float parts[static SEARCH_N_PARTS]);
 
 #endif

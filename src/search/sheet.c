@@ -32,9 +32,13 @@ struct making {
     const struct partition *partition;
     const struct docs_filter *filter;
     struct arena *arena;
+    const struct vector_hit *hits; /* of the vector index */
+    size_t n_hits;
 };
 
 /* ---- rows ---- */
+
+#define FIRST_SLOTS 512
 
 static uint32_t *find_slot(const struct sheet *sheet, uint32_t doc)
 {
@@ -44,10 +48,28 @@ static uint32_t *find_slot(const struct sheet *sheet, uint32_t doc)
     return &sheet->slots[idx];
 }
 
+/* Twice as many slots as rows, at least: room for one more. */
+static int grow_slots(struct sheet *sheet, struct arena *arena)
+{
+    if (2 * (sheet->n + 1) <= sheet->n_slots)
+        return 0;
+    size_t n_slots = sheet->n_slots ? 4 * sheet->n_slots : FIRST_SLOTS;
+    uint32_t *slots = arena_calloc(arena, n_slots, sizeof(*slots));
+    if (!slots)
+        return arena_error(arena);
+    sheet->slots = slots;
+    sheet->n_slots = n_slots;
+    for (size_t row = 0; row < sheet->n; row++)
+        *find_slot(sheet, sheet->docs[row]) = (uint32_t)row + 1;
+    return 0;
+}
+
 /* The document's row, a new one if need be; SHEET_NONE when out of memory, which the arena remembers. */
 static uint32_t put_row(struct making *making, uint32_t doc)
 {
     struct sheet *sheet = making->sheet;
+    if (grow_slots(sheet, making->arena))
+        return SHEET_NONE;
     uint32_t *slot = find_slot(sheet, doc);
     if (*slot)
         return *slot - 1;
@@ -90,17 +112,21 @@ static int put_candidates(struct making *making, const struct question *question
 {
     const struct partition *partition = making->partition;
     struct best best = {.max = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS)};
+    struct vector_query asked = question->vector;
     struct vector_hit *hits = NULL;
     size_t n_hits = 0;
+    asked.is_rough = true; /* far from the best it matters little who is a candidate */
     int err = best_collect(&best, &partition->docs, making->filter, scores, 0, making->arena);
     if (!err && question->vector.row)
-        err = vector_search(&partition->vector, &partition->docs, making->filter, &question->vector,
+        err = vector_search(&partition->vector, &partition->docs, making->filter, &asked,
                             scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS),
                             making->arena, &hits, &n_hits);
     if (err)
         return err;
     while (n_hits && hits[n_hits - 1].cosine < MIN_COSINE)
         n_hits--;
+    making->hits = hits;
+    making->n_hits = n_hits;
     for (size_t i = 0; i < best.n; i++)
         put_candidate(making, best.items[i].doc);
     for (size_t i = 0; i < n_hits; i++)
@@ -162,7 +188,7 @@ static int count_terms(struct making *making, const struct question *question)
 {
     struct sheet *sheet = making->sheet;
     struct term_table table;
-    sheet->counts = arena_calloc(making->arena, sheet->n * sheet->n_terms + 1, 1);
+    sheet->counts = arena_calloc(making->arena, sheet->n + 1, sizeof(*sheet->counts));
     if (!sheet->counts)
         return arena_error(making->arena);
     fill_term_table(&table, question, sheet->n_terms);
@@ -172,8 +198,7 @@ static int count_terms(struct making *making, const struct question *question)
         for (size_t i = 0; i < n; i++) {
             size_t slot = term_slot(&table, forward_term(entries[i]));
             if (table.places[slot])
-                sheet->counts[row * sheet->n_terms + table.places[slot] - 1] =
-                    (uint8_t)forward_frequency(entries[i]);
+                sheet->counts[row][table.places[slot] - 1] = (uint8_t)forward_frequency(entries[i]);
         }
     }
     return 0;
@@ -192,6 +217,13 @@ static int compare_vectors(struct making *making, const struct question *questio
         for (int j = ORDER_RADIUS - 1; j <= ORDER_RADIUS + 1; j++)
             if (sheet->windows[i][j] != SHEET_NONE)
                 is_due[sheet->windows[i][j]] = true;
+    for (size_t i = 0; i < making->n_hits; i++) {
+        uint32_t slot = *find_slot(sheet, making->hits[i].doc);
+        if (!slot)
+            continue; /* more than there may be */
+        sheet->cosines[slot - 1] = making->hits[i].cosine;
+        is_due[slot - 1] = false;
+    }
     for (size_t row = 0; row < sheet->n; row++)
         if (is_due[row])
             vector_score(&making->partition->vector, &question->vector, &sheet->docs[row], 1,
@@ -203,14 +235,10 @@ int sheet_make(struct sheet *sheet, const struct partition *partition, const str
                const struct question *question, const struct scores *scores, size_t n_wanted,
                struct arena *arena)
 {
-    struct making making = {sheet, partition, filter, arena};
-    *sheet = (struct sheet){.n_slots = 4096};
-    while (sheet->n_slots < 2 * SHEET_MAX_CANDIDATES * ORDER_WINDOW)
-        sheet->n_slots *= 2;
+    struct making making = {sheet, partition, filter, arena, NULL, 0};
+    *sheet = (struct sheet){0};
     sheet->n_terms = question->keywords.n < SHEET_MAX_TERMS ? question->keywords.n : SHEET_MAX_TERMS;
-    sheet->slots = arena_calloc(arena, sheet->n_slots, sizeof(*sheet->slots));
-    if (!sheet->slots)
-        return arena_error(arena);
+    sheet->n_eights = (sheet->n_terms + 7) / 8;
     int err = put_candidates(&making, question, scores, n_wanted);
     if (!err)
         err = put_windows(&making);
@@ -221,102 +249,138 @@ int sheet_make(struct sheet *sheet, const struct partition *partition, const str
 
 /* ---- words ---- */
 
-/* The terms that were met, each with its likeness to every term of the question. */
-struct likeness {
-    uint32_t *terms;
-    float *values; /* n_terms a term */
-    uint32_t *slots;
-    size_t n, n_slots;
-};
-
+/* The terms that the due rows have, each once, with its likeness to every term of the question. Rows name
+ * terms by their number here. First all are gathered, then all compared, then all rows read: what a
+ * comparison reads lies anywhere, and is asked for some comparisons ahead. */
 struct word_reading {
     struct sheet *sheet;
     const struct keyword *keyword;
     const struct question *question;
-    struct word_probe *probes;
-    struct likeness likeness;
+    const bool *is_due;
+    uint32_t *terms;
+    float (*likeness)[SHEET_MAX_TERMS];
+    size_t n;
+    uint32_t *slots; /* term to its number here, open addressing: number + 1, 0 is free */
+    size_t n_slots;
+    uint32_t *places; /* the due rows' terms by their numbers here, row by row */
 };
 
-static const float *likeness_of(struct word_reading *reading, uint32_t term)
+#define COMPARED_AHEAD 6
+
+static uint32_t number_of(struct word_reading *reading, uint32_t term)
 {
-    struct likeness *likeness = &reading->likeness;
-    const struct keyword *keyword = reading->keyword;
-    size_t n_terms = reading->sheet->n_terms;
-    size_t idx = (size_t)(term * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (likeness->n_slots - 1);
-    while (likeness->slots[idx] && likeness->terms[likeness->slots[idx] - 1] != term)
-        idx = (idx + 1) & (likeness->n_slots - 1);
-    if (likeness->slots[idx])
-        return likeness->values + (likeness->slots[idx] - 1) * n_terms;
-    float *values = likeness->values + likeness->n * n_terms;
-    likeness->terms[likeness->n] = term;
-    likeness->slots[idx] = (uint32_t)++likeness->n;
-    memset(values, 0, n_terms * sizeof(*values));
-    if (keyword->words)
-        word_cosines(keyword->words, reading->probes, n_terms, keyword->senses[term], values);
-    for (size_t i = 0; i < n_terms; i++) {
-        if (reading->question->keywords.terms[i].term == term)
-            values[i] = 1;
-        else if (values[i] < MIN_WORD_COSINE)
-            values[i] = 0;
+    size_t idx = (size_t)(term * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (reading->n_slots - 1);
+    while (reading->slots[idx] && reading->terms[reading->slots[idx] - 1] != term)
+        idx = (idx + 1) & (reading->n_slots - 1);
+    if (!reading->slots[idx]) {
+        reading->terms[reading->n] = term;
+        reading->slots[idx] = (uint32_t)++reading->n;
     }
-    return values;
+    return reading->slots[idx] - 1;
 }
 
-static void read_row(struct word_reading *reading, size_t row)
+static int gather_terms(struct word_reading *reading, struct arena *arena)
 {
-    struct sheet *sheet = reading->sheet;
-    float *nearest = sheet->nearest + row * sheet->n_terms;
-    size_t n;
-    const forward_entry *entries = forward_get(&reading->keyword->forward, sheet->docs[row], &n);
-    for (size_t i = 0; i < n; i++) {
-        const float *values = likeness_of(reading, forward_term(entries[i]));
-        for (size_t j = 0; j < sheet->n_terms; j++)
-            nearest[j] = values[j] > nearest[j] ? values[j] : nearest[j];
-    }
-}
-
-/* Room for every term that the due rows have. */
-static int likeness_init(struct word_reading *reading, const bool *is_due, struct arena *arena)
-{
-    struct sheet *sheet = reading->sheet;
-    struct likeness *likeness = &reading->likeness;
-    size_t n_max = 0, n;
+    const struct sheet *sheet = reading->sheet;
+    const struct forward *forward = &reading->keyword->forward;
+    size_t n_all = 0, n_most, n;
     for (size_t row = 0; row < sheet->n; row++)
-        if (is_due[row]) {
-            (void)forward_get(&reading->keyword->forward, sheet->docs[row], &n);
-            n_max += n;
+        if (reading->is_due[row]) {
+            (void)forward_get(forward, sheet->docs[row], &n);
+            n_all += n;
         }
-    if (n_max > reading->keyword->terms.n)
-        n_max = reading->keyword->terms.n;
-    likeness->n_slots = 64;
-    while (likeness->n_slots < 2 * n_max)
-        likeness->n_slots *= 2;
-    likeness->terms = arena_alloc(arena, n_max * sizeof(*likeness->terms));
-    likeness->values = arena_alloc(arena, n_max * sheet->n_terms * sizeof(*likeness->values));
-    likeness->slots = arena_calloc(arena, likeness->n_slots, sizeof(*likeness->slots));
-    return arena_error(arena);
+    n_most = n_all < reading->keyword->terms.n ? n_all : reading->keyword->terms.n;
+    reading->n_slots = 64;
+    while (reading->n_slots < 2 * n_most)
+        reading->n_slots *= 2;
+    reading->slots = arena_calloc(arena, reading->n_slots, sizeof(*reading->slots));
+    reading->terms = arena_alloc(arena, n_most * sizeof(*reading->terms));
+    reading->places = arena_alloc(arena, n_all * sizeof(*reading->places));
+    if (arena_error(arena))
+        return arena_error(arena);
+    uint32_t *place = reading->places;
+    for (size_t row = 0; row < sheet->n; row++) {
+        if (!reading->is_due[row])
+            continue;
+        const forward_entry *entries = forward_get(forward, sheet->docs[row], &n);
+        for (size_t i = 0; i < n; i++)
+            *place++ = number_of(reading, forward_term(entries[i]));
+    }
+    return 0;
+}
+
+static void set_where_equal(float *restrict likeness, const uint32_t *restrict terms, uint32_t term,
+                            size_t n_eights)
+{
+    for (size_t j = 0; j < 8 * n_eights; j++)
+        likeness[j] = terms[j] == term ? 1 : likeness[j];
+}
+
+static void raise_to(float *restrict nearest, const float *restrict likeness, size_t n_eights)
+{
+    for (size_t j = 0; j < 8 * n_eights; j++)
+        nearest[j] = likeness[j] > nearest[j] ? likeness[j] : nearest[j];
+}
+
+static int compare_terms(struct word_reading *reading, struct arena *arena)
+{
+    const struct keyword *keyword = reading->keyword;
+    const struct keyword_term *asked = reading->question->keywords.terms;
+    size_t n_terms = reading->sheet->n_terms;
+    uint32_t terms[SHEET_MAX_TERMS];
+    struct word_probe *probes = arena_alloc(arena, n_terms * sizeof(*probes));
+    reading->likeness = arena_alloc(arena, (reading->n + 1) * sizeof(*reading->likeness));
+    if (arena_error(arena))
+        return arena_error(arena);
+    for (size_t i = 0; i < SHEET_MAX_TERMS; i++)
+        terms[i] = i < n_terms ? asked[i].term : INTERN_NONE;
+    for (size_t i = 0; i < n_terms && keyword->words; i++)
+        word_probe_init(&probes[i], keyword->words, asked[i].sense);
+    for (size_t i = 0; i < reading->n; i++) {
+        float *likeness = reading->likeness[i];
+        if (keyword->words && i + COMPARED_AHEAD < reading->n)
+            word_prefetch(keyword->words, keyword->senses[reading->terms[i + COMPARED_AHEAD]]);
+        memset(likeness, 0, reading->sheet->n_eights * 8 * sizeof(*likeness));
+        if (keyword->words)
+            word_near_cosines(keyword->words, probes, n_terms, keyword->senses[reading->terms[i]],
+                              MIN_WORD_COSINE, likeness);
+        set_where_equal(likeness, terms, reading->terms[i], reading->sheet->n_eights);
+    }
+    return 0;
+}
+
+static void read_rows(struct word_reading *reading)
+{
+    const struct sheet *sheet = reading->sheet;
+    const uint32_t *place = reading->places;
+    for (size_t row = 0; row < sheet->n; row++) {
+        size_t n;
+        if (!reading->is_due[row])
+            continue;
+        (void)forward_get(&reading->keyword->forward, sheet->docs[row], &n);
+        memset(sheet->nearest[row], 0, sizeof(*sheet->nearest));
+        for (size_t i = 0; i < n; i++)
+            raise_to(sheet->nearest[row], reading->likeness[*place++], sheet->n_eights);
+    }
 }
 
 int sheet_read_words(struct sheet *sheet, const struct partition *partition, const struct question *question,
                      const uint32_t *candidates, size_t n, struct arena *arena)
 {
-    struct word_reading reading = {.sheet = sheet, .keyword = &partition->keyword, .question = question};
-    sheet->nearest = arena_calloc(arena, sheet->n * sheet->n_terms + 1, sizeof(*sheet->nearest));
     bool *is_due = arena_calloc(arena, sheet->n + 1, sizeof(*is_due));
-    reading.probes = arena_alloc(arena, sheet->n_terms * sizeof(*reading.probes));
+    sheet->nearest = arena_alloc(arena, (sheet->n + 1) * sizeof(*sheet->nearest));
     if (arena_error(arena))
         return arena_error(arena);
     for (size_t i = 0; i < n; i++)
         for (int j = ORDER_RADIUS - 1; j <= ORDER_RADIUS + 1; j++)
             if (sheet->windows[candidates[i]][j] != SHEET_NONE)
                 is_due[sheet->windows[candidates[i]][j]] = true;
-    int err = likeness_init(&reading, is_due, arena);
-    if (err)
-        return err;
-    for (size_t i = 0; i < sheet->n_terms && partition->keyword.words; i++)
-        word_probe_init(&reading.probes[i], partition->keyword.words, question->keywords.terms[i].sense);
-    for (size_t row = 0; row < sheet->n; row++)
-        if (is_due[row])
-            read_row(&reading, row);
-    return 0;
+    struct word_reading reading = {
+        .sheet = sheet, .keyword = &partition->keyword, .question = question, .is_due = is_due};
+    int err = gather_terms(&reading, arena);
+    if (!err)
+        err = compare_terms(&reading, arena);
+    if (!err)
+        read_rows(&reading);
+    return err;
 }

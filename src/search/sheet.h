@@ -11,7 +11,7 @@
 #include "search/question.h"
 
 #define SHEET_MAX_CANDIDATES 1024
-#define SHEET_MAX_TERMS      16 /* of the question: its rarest. More find nothing more */
+#define SHEET_MAX_TERMS      16 /* of the question: its rarest. More find nothing more. Eights */
 #define SHEET_NONE           UINT32_MAX
 
 struct sheet {
@@ -21,10 +21,11 @@ struct sheet {
     size_t n_slots;
     size_t n_candidates;
     size_t n_terms;
-    uint32_t (*windows)[ORDER_WINDOW]; /* by candidate: the rows of its window, SHEET_NONE where it ends */
-    uint8_t *counts;                   /* by row and term */
-    float *cosines;                    /* by row, of candidates and the neighbours beside them; else 0 */
-    float *nearest;                    /* by row and term: see sheet_read_words */
+    size_t n_eights; /* of terms: loops over so many times eight become vector code without a rest */
+    uint32_t (*windows)[ORDER_WINDOW];  /* by candidate: the rows of its window, SHEET_NONE where it ends */
+    uint8_t (*counts)[SHEET_MAX_TERMS]; /* by row; 0 behind n_terms */
+    float *cosines;                     /* by row, of candidates and the neighbours beside them; else 0 */
+    float (*nearest)[SHEET_MAX_TERMS];  /* by row: see sheet_read_words */
 };
 
 /* Chooses candidates for the question among those that pass the filter: what the keyword scores and the

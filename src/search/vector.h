@@ -50,6 +50,7 @@ struct vector_query {
     /* What each four bits of a code are worth: 16 bytes for every two dimensions; NULL where there are no
      * codes. */
     const uint8_t *table;
+    bool is_rough; /* among many, one in a hundred true neighbours may be missed, for half the work */
 };
 /* The query's memory is the arena's. ERR_INVALID when a component is not finite. */
 int vector_make_query(const struct vector_index *index, const float *vector, struct arena *arena,

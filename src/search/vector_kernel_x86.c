@@ -12,18 +12,7 @@
 #define AVX2   __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
 
-/* ---- AVX2: half a row of a block in a register ---- */
-
-AVX2 static inline __m256i look_up_avx2(const uint8_t *codes, const uint8_t *table)
-{
-    const __m256i low = _mm256_set1_epi8(15);
-    __m256i code = _mm256_loadu_si256((const __m256i *)(const void *)codes);
-    __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
-    __m256i second =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(table + 16)));
-    return _mm256_add_epi8(_mm256_shuffle_epi8(first, _mm256_and_si256(code, low)),
-                           _mm256_shuffle_epi8(second, _mm256_and_si256(_mm256_srli_epi16(code, 4), low)));
-}
+/* ---- AVX2: half a line of a block in a register ---- */
 
 AVX2 static inline unsigned keys_avx2(__m256i sums, const int16_t *factors, const struct vector_scan *scan,
                                       int16_t *ret_keys)
@@ -37,43 +26,65 @@ AVX2 static inline unsigned keys_avx2(__m256i sums, const int16_t *factors, cons
     return ~(unsigned)_mm_movemask_epi8(bytes) & 0xffff;
 }
 
+/* The codes of a line, by halves; the line's tables are read once for both. */
+AVX2 static inline void look_up_line_avx2(const uint8_t *codes, const uint8_t *table, __m256i ret_sums[2])
+{
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
+    __m256i second =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(table + 16)));
+    for (size_t half = 0; half < 2; half++) {
+        __m256i code = _mm256_loadu_si256((const __m256i *)(const void *)(codes + half * 32));
+        __m256i high = _mm256_and_si256(_mm256_srli_epi16(code, 4), low);
+        ret_sums[half] = _mm256_add_epi8(_mm256_shuffle_epi8(first, _mm256_and_si256(code, low)),
+                                         _mm256_shuffle_epi8(second, high));
+    }
+}
+
 AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                            int16_t *ret_keys, uint64_t *ret_masks)
 {
     size_t n_lines = scan->n_lines;
     for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
         const int16_t *factors = (const int16_t *)(const void *)(blocks + n_lines * BLOCK_DOCS);
+        __m256i whole[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()}, odd[2] = {whole[0], whole[0]};
+        for (size_t line = 0; line < n_lines; line += 2) {
+            const uint8_t *two = blocks + line * BLOCK_DOCS, *table = scan->table + line * 32;
+            __m256i one[2], other[2];
+            look_up_line_avx2(two, table, one);
+            look_up_line_avx2(two + BLOCK_DOCS, table + 32, other);
+            for (size_t half = 0; half < 2; half++) {
+                __m256i sum = _mm256_add_epi8(one[half], other[half]);
+                whole[half] = _mm256_add_epi16(whole[half], sum);
+                odd[half] = _mm256_add_epi16(odd[half], _mm256_srli_epi16(sum, 8));
+            }
+        }
         ret_masks[b] = 0;
         for (size_t half = 0; half < 2; half++) {
-            const uint8_t *codes = blocks + half * 32;
-            __m256i whole = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
-            for (size_t line = 0; line < n_lines; line += 2) {
-                const uint8_t *two = codes + line * BLOCK_DOCS, *table = scan->table + line * 32;
-                __m256i sum =
-                    _mm256_add_epi8(look_up_avx2(two, table), look_up_avx2(two + BLOCK_DOCS, table + 32));
-                whole = _mm256_add_epi16(whole, sum);
-                odd = _mm256_add_epi16(odd, _mm256_srli_epi16(sum, 8));
-            }
-            __m256i even = _mm256_sub_epi16(whole, _mm256_slli_epi16(odd, 8));
+            __m256i even = _mm256_sub_epi16(whole[half], _mm256_slli_epi16(odd[half], 8));
             size_t i = half * 16;
             ret_masks[b] |= (uint64_t)keys_avx2(even, factors + i, scan, ret_keys + i) << i;
             i += BLOCK_DOCS / 2;
-            ret_masks[b] |= (uint64_t)keys_avx2(odd, factors + i, scan, ret_keys + i) << i;
+            ret_masks[b] |= (uint64_t)keys_avx2(odd[half], factors + i, scan, ret_keys + i) << i;
         }
     }
 }
 
-/* Products with the low two bits of a row's steps. */
+/* Products with the low two bits of a row's steps, one quarter of the dimensions after the other: they lie in
+ * one byte. */
 AVX2 static inline __m256i dot_low(const int16_t *side, const uint8_t *low, uint32_t quarter)
 {
+    const __m256i three = _mm256_set1_epi16(3);
     __m256i sums = _mm256_setzero_si256();
-    for (int part = 0; part < 4; part++, side += quarter)
-        for (uint32_t i = 0; i < quarter; i += 16) {
-            __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(low + i));
-            four = _mm_and_si128(_mm_srl_epi16(four, _mm_cvtsi32_si128(2 * part)), _mm_set1_epi8(3));
-            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + i));
-            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, _mm256_cvtepu8_epi16(four)));
+    for (uint32_t i = 0; i < quarter; i += 16) {
+        __m256i four = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(low + i)));
+        __m256i parts[4] = {four, _mm256_srli_epi16(four, 2), _mm256_srli_epi16(four, 4),
+                            _mm256_srli_epi16(four, 6)};
+        for (uint32_t part = 0; part < 4; part++) {
+            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + part * quarter + i));
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, _mm256_and_si256(parts[part], three)));
         }
+    }
     return sums;
 }
 
@@ -113,7 +124,7 @@ AVX2 static void dots_avx2(const int16_t *side, const int8_t *rows, size_t strid
 
 const struct vector_kernel vector_kernel_avx2 = {"avx2", scan_avx2, dot_avx2, dots_avx2};
 
-/* ---- AVX-512: a whole row ---- */
+/* ---- AVX-512: a whole line ---- */
 
 AVX512 static inline __m512i look_up_avx512(const uint8_t *codes, const uint8_t *table)
 {

@@ -20,14 +20,17 @@
 #define CHOSEN_PER_HIT  10
 #define MIN_CHOSEN      150
 #define DOCS_PER_CHOSEN 400
-#define SAMPLE_BLOCKS   32
-#define CHUNK_BLOCKS    16 /* scanned at a time: their keys stay in the nearest cache */
+/* Of a rough search, for every hit beyond those that the least is enough for. */
+#define CHOSEN_PER_HIT_ROUGH 4
+#define SAMPLE_BLOCKS        32
+#define CHUNK_BLOCKS         16 /* scanned at a time: their keys stay in the nearest cache */
 /* Compared first, for every hit asked for; then those that standard deviations of the estimate could bring
  * up. Of texts and of clustered vectors fewer than 1 in 200 of the true first ten are then missed at 10,000
  * and at 100,000; two deviations miss 1 in 150. */
-#define FIRST_PER_HIT 5
-#define N_ERRORS      2.5F
-#define AHEAD         8 /* rows on their way at once: 4 are slower, 16 no faster */
+#define FIRST_PER_HIT       5
+#define FIRST_PER_HIT_ROUGH 3
+#define N_ERRORS            2.5F
+#define AHEAD               8 /* rows on their way at once: 4 are slower, 16 no faster */
 
 /* ---- choosing ---- */
 
@@ -92,6 +95,7 @@ struct choosing {
     const struct vector_index *index;
     const struct docs *docs;
     const struct docs_filter *filter;
+    bool passes_all; /* all live, and the filter passes them */
 };
 
 static const struct vector_row *row_of(const struct vector_index *index, uint32_t doc)
@@ -99,9 +103,11 @@ static const struct vector_row *row_of(const struct vector_index *index, uint32_
     return row_at(index->rows, index->width, doc);
 }
 
-static bool may_find(const struct choosing *choosing, uint32_t doc)
+/* A document without a vector has the key 0. */
+static bool may_find(const struct choosing *choosing, uint32_t doc, int16_t key)
 {
-    return docs_match(choosing->docs, choosing->filter, doc) && row_of(choosing->index, doc)->scale != 0;
+    return (choosing->passes_all || docs_match(choosing->docs, choosing->filter, doc)) &&
+           (key != 0 || row_of(choosing->index, doc)->scale != 0);
 }
 
 /* Gathers from a block what its mask names; of that, what may be found, unless choosing is NULL. */
@@ -110,7 +116,7 @@ static void gather(const struct choosing *choosing, uint32_t first_doc, const in
 {
     for (; mask; mask &= mask - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(mask), doc = first_doc + i;
-        if (keys[i] < chosen->at_least || (choosing && !may_find(choosing, doc)))
+        if (keys[i] < chosen->at_least || (choosing && !may_find(choosing, doc, keys[i])))
             continue;
         chosen->keys[chosen->n] = keys[i];
         chosen->docs[chosen->n++] = doc;
@@ -161,7 +167,7 @@ static void drop_unfindable(const struct choosing *choosing, struct chosen *chos
     for (size_t i = 0; i < chosen->n; i++) {
         chosen->keys[n] = chosen->keys[i];
         chosen->docs[n] = chosen->docs[i];
-        n += may_find(choosing, chosen->docs[i]);
+        n += may_find(choosing, chosen->docs[i], chosen->keys[i]);
     }
     chosen->n = n;
 }
@@ -233,7 +239,7 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
 static void compare(const struct choosing *choosing, const struct vector_query *query,
                     const struct chosen *chosen, struct best *best)
 {
-    size_t n_first = FIRST_PER_HIT * best->max, n_above;
+    size_t n_first = (query->is_rough ? FIRST_PER_HIT_ROUGH : FIRST_PER_HIT) * best->max, n_above;
     if (n_first < chosen->n) {
         int key = find_nth(chosen, n_first, &n_above);
         compare_some(choosing, query, chosen, key, INT16_MAX, best);
@@ -259,23 +265,30 @@ static int chosen_init(struct chosen *chosen, size_t n_wanted, uint32_t n_docs, 
     return arena_error(arena);
 }
 
+static size_t count_chosen(size_t k, uint32_t n_docs, bool is_rough)
+{
+    size_t n_enough = MIN_CHOSEN / CHOSEN_PER_HIT;
+    size_t n = k >= n_docs    ? n_docs
+               : !is_rough    ? k * CHOSEN_PER_HIT
+               : k > n_enough ? MIN_CHOSEN + (k - n_enough) * CHOSEN_PER_HIT_ROUGH
+                              : MIN_CHOSEN;
+    return (n > MIN_CHOSEN ? n : MIN_CHOSEN) + n_docs / DOCS_PER_CHOSEN;
+}
+
 /* Guesses, then compares. */
 static int search_coarse(const struct choosing *choosing, const struct vector_query *query, size_t k,
                          struct arena *arena, struct best *best)
 {
     uint32_t n_docs = choosing->index->n;
     struct chosen chosen;
-    size_t n_wanted = k < n_docs ? k * CHOSEN_PER_HIT : n_docs;
-    if (n_wanted < MIN_CHOSEN)
-        n_wanted = MIN_CHOSEN;
-    n_wanted += n_docs / DOCS_PER_CHOSEN;
+    size_t n_wanted = count_chosen(k, n_docs, query->is_rough);
     bool is_all = n_docs <= MAX_ALL || n_wanted >= n_docs / 2;
     int err = chosen_init(&chosen, is_all ? n_docs : n_wanted, n_docs, arena);
     if (err)
         return err;
     if (is_all) {
         for (uint32_t doc = 0; doc < n_docs; doc++)
-            if (may_find(choosing, doc))
+            if (may_find(choosing, doc, 0))
                 chosen.docs[chosen.n++] = doc;
         memset(chosen.keys, 0, chosen.n * sizeof(*chosen.keys));
     } else {
@@ -291,7 +304,7 @@ int vector_search(const struct vector_index *index, const struct docs *docs, con
                   const struct vector_query *query, size_t k, struct arena *arena,
                   struct vector_hit **ret_hits, size_t *ret_n)
 {
-    struct choosing choosing = {index, docs, filter};
+    struct choosing choosing = {index, docs, filter, docs->n == docs->n_live && docs_filter_is_open(filter)};
     struct best best = {.max = k < docs->n_live ? k : docs->n_live};
     *ret_hits = NULL;
     *ret_n = 0;

@@ -22,10 +22,9 @@ struct word_sense {
 bool words_can_use(const struct embedder *embedder);
 struct word_sense word_sense_of(const struct embedder *embedder, struct str word);
 
-/* One word, ready to be compared with many. */
+/* One word, ready to be compared with many. All 0 for one that the model does not know. */
 struct word_probe {
     int16_t row[WORD_MAX_DIMS];
-    bool is_known;
 };
 void word_probe_init(struct word_probe *probe, const struct embedder *embedder, struct word_sense sense);
 /* Of n probes, at most WORD_MAX_PROBES, with one word: -1..1; 0 when either is unknown. The same on every
@@ -33,5 +32,11 @@ void word_probe_init(struct word_probe *probe, const struct embedder *embedder, 
 #define WORD_MAX_PROBES 64
 void word_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
                   struct word_sense sense, float *ret_cosines);
+/* The same, but 0 where it is below a floor above 0, and rarely where it is just above: most words are far
+ * from each other, which is seen in a third of the time. */
+void word_near_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
+                       struct word_sense sense, float floor, float *ret_cosines);
+/* Asks for what word_near_cosines will read first of the word. */
+void word_prefetch(const struct embedder *embedder, struct word_sense sense);
 
 #endif

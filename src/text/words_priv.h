@@ -7,10 +7,10 @@
 
 #include "text/words.h"
 
-/* The products of n probes with one row of n_dims, a multiple of EMBED_BLOCK_DIMS and at most WORD_MAX_DIMS.
- * All kernels give the same numbers. */
-typedef void (*word_dots_fn)(const struct word_probe *probes, size_t n, const int8_t *row, size_t n_dims,
-                             int32_t *ret_dots);
+/* The products of n probes with one row, in n_dims dimensions from `first` on, both multiples of
+ * EMBED_BLOCK_DIMS. All kernels give the same numbers. */
+typedef void (*word_dots_fn)(const struct word_probe *probes, size_t n, const int8_t *row, size_t first,
+                             size_t n_dims, int32_t *ret_dots);
 
 struct word_kernel {
     const char *name;

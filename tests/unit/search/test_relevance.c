@@ -93,7 +93,9 @@ static void features_of(struct reading *reading, int64_t row, float ret_features
 {
     size_t candidate = find(reading, row);
     assert_true(candidate < reading->sheet.n_candidates);
-    relevance_read(&reading->sheet, reading->partition, &reading->question, candidate, ret_features);
+    struct relevance relevance;
+    relevance_init(&relevance, &reading->sheet, reading->partition, &reading->question);
+    relevance_read(&relevance, candidate, ret_features);
 }
 
 /* ---- weights ---- */
@@ -244,9 +246,11 @@ static void words_are_as_near_as_the_nearest(void **state)
     assert_int_equal(
         sheet_read_words(&reading->sheet, reading->partition, &reading->question, all, n, &reading->arena),
         0);
-    assert_true(relevance_read_words(&reading->sheet, &reading->question, find(reading, 1)) == 1);
-    assert_true(relevance_read_words(&reading->sheet, &reading->question, find(reading, 4)) == 1);
-    float beside = relevance_read_words(&reading->sheet, &reading->question, find(reading, 3));
+    struct relevance relevance;
+    relevance_init(&relevance, &reading->sheet, reading->partition, &reading->question);
+    assert_true(relevance_read_words(&relevance, find(reading, 1)) == 1);
+    assert_true(relevance_read_words(&relevance, find(reading, 4)) == 1);
+    float beside = relevance_read_words(&relevance, find(reading, 3));
     assert_true(fabsf(beside - 0.6F) < 1e-6F); /* a neighbour's word */
     assert_int_equal(find(reading, 2), n);     /* nothing but a likeness of words does not make a candidate */
 }
@@ -342,9 +346,11 @@ static void candidates_are_no_more_than_there_is_room_for(void **state)
     read(reading, text, "");
     assert_int_equal(reading->sheet.n_terms, SHEET_MAX_TERMS);
     assert_in_range(reading->sheet.n_candidates, 64, SHEET_MAX_CANDIDATES);
+    struct relevance relevance;
+    relevance_init(&relevance, &reading->sheet, reading->partition, &reading->question);
     float features[N_FEATURES];
     for (size_t i = 0; i < reading->sheet.n_candidates; i++) {
-        relevance_read(&reading->sheet, reading->partition, &reading->question, i, features);
+        relevance_read(&relevance, i, features);
         assert_true(features[FEATURE_OWN] > 0 && features[FEATURE_OWN] <= 1);
     }
 }

@@ -71,6 +71,33 @@ static void first_ten_of_10000_are_found(void **state)
     assert_in_range(measure_recall(true, 256, 10000, 60), 995, 1000);
 }
 
+static void rough_search_misses_one_in_fifty_at_most(void **state)
+{
+    enum { K = 64, N_QUERIES = 20 };
+    struct many many;
+    struct docs_filter filter = filter_all();
+    size_t n_found = 0;
+    (void)state;
+    many_init_as(&many, true, 256, 10000);
+    many_fill(&many, 10000);
+    for (size_t q = 0; q < N_QUERIES; q++) {
+        float vector[VECTOR_MAX_DIM];
+        struct vector_query query;
+        struct found found;
+        data_next(&many.data, vector);
+        assert_int_equal(vector_make_query(&many.index, vector, &many.arena, &query), 0);
+        query.is_rough = true;
+        assert_int_equal(
+            vector_search(&many.index, &many.docs, &filter, &query, K, &many.arena, &found.hits, &found.n),
+            0);
+        assert_int_equal(found.n, K);
+        n_found += count_found(&many, vector, find_slowly(&many, &filter, vector, K), found);
+        arena_reset(&many.arena);
+    }
+    assert_in_range(n_found, K * N_QUERIES * 98 / 100, K * N_QUERIES);
+    many_done(&many);
+}
+
 /* The document behind the last that an exact search takes changes how all are kept, and little else. */
 static void one_too_many_makes_the_index_coarse(void **state)
 {
@@ -362,6 +389,7 @@ int main(void)
         cmocka_unit_test(first_ten_of_few_are_all_found),
         cmocka_unit_test(first_ten_of_1000_are_found_by_guesses),
         cmocka_unit_test(first_ten_of_10000_are_found),
+        cmocka_unit_test(rough_search_misses_one_in_fifty_at_most),
         cmocka_unit_test(one_too_many_makes_the_index_coarse),
         cmocka_unit_test(near_vectors_that_come_together_are_all_found),
         cmocka_unit_test(dead_documents_take_no_place),

@@ -35,7 +35,7 @@ static void kernels_give_the_same_numbers(void **state)
         size_t n_dims = 64 * (1 + next_random(&seed) % (WORD_MAX_DIMS / 64));
         size_t n = 1 + round % N_PROBES;
         int64_t expected[N_PROBES] = {0};
-        int32_t dots[N_PROBES];
+        int32_t dots[N_PROBES], rest[N_PROBES];
         for (size_t d = 0; d < n_dims; d++) { /* the first rounds at the ends of what there can be */
             row[d + 1] =
                 (int8_t)(round < 4 ? (round & 2 ? 127 : -128) : (int)(next_random(&seed) % 256) - 128);
@@ -46,9 +46,11 @@ static void kernels_give_the_same_numbers(void **state)
             }
         }
         for (const struct word_kernel *kernel = word_kernels(); kernel->name; kernel++) {
-            kernel->dots(probes, n, row + 1, n_dims, dots);
+            size_t first = 64 * (next_random(&seed) % (n_dims / 64)); /* in two parts */
+            kernel->dots(probes, n, row + 1, 0, first, dots);
+            kernel->dots(probes, n, row + 1, first, n_dims - first, rest);
             for (size_t i = 0; i < n; i++)
-                assert_int_equal(dots[i], expected[i]);
+                assert_int_equal(dots[i] + rest[i], expected[i]);
         }
     }
 }
@@ -94,6 +96,38 @@ static void words_are_as_near_as_their_vectors(void **state)
     embedder_close(embedder);
 }
 
+static void expect_near(const struct embedder *embedder, const char *left, const char *right)
+{
+    const float floor = 0.3F;
+    struct word_sense sense = word_sense_of(embedder, str_of(right));
+    struct word_probe probes[3];
+    float cosines[3], near[3];
+    for (size_t i = 0; i < 3; i++) /* a word among others that it is near to or far from */
+        word_probe_init(&probes[i], embedder, word_sense_of(embedder, str_of(i == 1 ? left : "sailor")));
+    word_cosines(embedder, probes, 3, sense, cosines);
+    word_near_cosines(embedder, probes, 3, sense, floor, near);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(near[i] == 0 || (near[i] >= floor && fabsf(near[i] - cosines[i]) < 1e-6F));
+        assert_true(near[i] > 0 || cosines[i] < 0.35F); /* the narrow ones may be missed */
+    }
+}
+
+static void near_words_have_their_cosines_and_far_ones_none(void **state)
+{
+    static const char *const words[] = {"cat",         "kitten",   "doctor",   "nurse",        "guitar",
+                                        "walrus",      "sea",      "ship",     "unbelievable", "harbour",
+                                        "walrusesque", "",         "🦭",     "violin",       "song",
+                                        "music",       "hospital", "medicine", "boat",         "dog"};
+    const size_t n = sizeof(words) / sizeof(words[0]);
+    struct embedder *embedder;
+    (void)state;
+    assert_int_equal(embedder_builtin(&embedder, NULL), 0);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            expect_near(embedder, words[i], words[j]);
+    embedder_close(embedder);
+}
+
 static void unknown_words_are_near_to_nothing(void **state)
 {
     static const char *const words[] = {"", " ", "🦭", "\xff\xfe", "\x01"};
@@ -125,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_give_the_same_numbers),
         cmocka_unit_test(words_are_as_near_as_their_vectors),
+        cmocka_unit_test(near_words_have_their_cosines_and_far_ones_none),
         cmocka_unit_test(unknown_words_are_near_to_nothing),
         cmocka_unit_test(beginning_of_an_endless_word_decides),
     };
