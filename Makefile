@@ -67,6 +67,7 @@ install: all
 	install -D -s -m 755 build/precis $(INSTALL_ROOT)/bin/precis
 	install -D -m 644 -t $(INSTALL_ROOT)/share/precis/recipes recipes/*.yaml
 	cd data && find assistant device postgres -type f -exec install -D -m 644 {} $(INSTALL_ROOT)/share/precis/data/{} \;
+	chmod 755 $(INSTALL_ROOT)/share/precis/data/postgres/embed.sh
 	install -D -m 644 -t $(INSTALL_ROOT)/share/man/man1 packaging/precis.1
 	install -D -m 644 -t $(INSTALL_ROOT)/share/doc/precis README.md LICENSE CHANGELOG.md docs/*.md
 	install -d $(INSTALL_ROOT)/lib/systemd/system
