@@ -353,11 +353,22 @@ static bool on_question_failed(struct pg_conn *conn, struct pg_entry *entry, boo
     *ret_event = (struct pg_event){.kind = is_error ? PG_ERROR : PG_SKIPPED, .tag = entry->tag};
     if (!is_error)
         return true;
+    entry->is_refused = true;
     read_error(conn, &ret_event->error);
     ret_event->is_stale = !entry->is_new && is_stale_state(ret_event->error.sqlstate);
     if (ret_event->is_stale)
         forget_prepared(conn, entry->prepared);
     return true;
+}
+
+/* After an error libpq forgets to tell the end of that answer when something was sent before it was asked
+ * for: what comes next is of the entry behind it. */
+static void skip_untold_end(struct pg_conn *conn)
+{
+    ExecStatusType status = conn->lib.resultStatus(conn->result);
+    bool is_next = status == PGRES_PIPELINE_ABORTED || status == PGRES_PIPELINE_SYNC;
+    if (is_next && entry_at(conn, 0)->is_refused && conn->n_entries > 1)
+        pop_entry(conn);
 }
 
 /* What the first entry was answered. True when that is an event. */
@@ -417,8 +428,11 @@ int pg_conn_next(struct pg_conn *conn, struct pg_event *ret_event, struct err_in
             pop_entry(conn); /* that was all of it */
         else if (conn->lib.resultStatus(conn->result) == PGRES_FATAL_ERROR && is_fatal(conn))
             return told_fatal(conn, reterr);
-        else if (take_result(conn, ret_event))
-            return 0;
+        else {
+            skip_untold_end(conn);
+            if (take_result(conn, ret_event))
+                return 0;
+        }
     }
     return conn->lib.status(conn->pq) == CONNECTION_BAD ? broken(conn, reterr) : 1;
 }

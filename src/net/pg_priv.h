@@ -83,10 +83,11 @@ struct pg_entry {
         PG_ENTRY_SYNC,
     } kind;
     void *tag;
-    int prepared;  /* place in the table; -1: none */
-    bool is_begun; /* libpq was told how to give its rows */
-    bool is_told;  /* its error was told already */
-    bool is_new;   /* of a question: it was prepared for it */
+    int prepared;    /* place in the table; -1: none */
+    bool is_begun;   /* libpq was told how to give its rows */
+    bool is_told;    /* its error was told already */
+    bool is_refused; /* the error was its own */
+    bool is_new;     /* of a question: it was prepared for it */
 };
 
 struct pg_own_type {

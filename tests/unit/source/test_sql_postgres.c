@@ -492,6 +492,36 @@ static void error_costs_its_own_statement_alone(void **state)
     close_pg(world, source);
 }
 
+/* The transaction is still open to more, so its sync is sent when the error comes. */
+static void error_in_an_open_transaction_leaves_the_others_their_own(void **state)
+{
+    struct world *world = *state;
+    struct source *source = open_pg(world);
+    struct asked asked[5];
+    static const char *const sql[] = {"SELECT 'a'", "SELECT 1 / 0", "SELECT 'b'",
+                                      "SELECT 1 / (n - 5) FROM generate_series(0, 9) AS n", "SELECT 'c'"};
+    static const char *const expected[] = {"a", NULL, "b", NULL, "c"};
+
+    for (int round = 0; round < 3; round++) { /* unknown, and known times */
+        for (size_t i = 0; i < 5; i++)
+            (void)ask(world, source, sql[i], NULL, 0, 5000, &asked[i]);
+        net_loop_flush(world->loop, false);
+        wait_all(world, asked, 5, NULL);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(asked[i].res, expected[i] ? 0 : ERR_REMOTE);
+            if (!expected[i])
+                continue;
+            assert_int_equal(asked[i].result->n_rows, 1);
+            assert_true(str_is(asked[i].result->rows[0].values[0].text, expected[i]));
+        }
+        done_asked(asked, 5);
+        world->loop = net_loop_free(world->loop);
+        assert_int_equal(net_loop_new(&clock_system, &world->loop, NULL), 0);
+        expect_idle(source);
+    }
+    close_pg(world, source);
+}
+
 static void statement_cannot_write(void **state)
 {
     struct world *world = *state;
@@ -937,6 +967,7 @@ int main(void)
         CASE(parameter_that_cannot_be_sent_is_refused),
         CASE(type_that_nobody_knows_asks_for_a_cast),
         CASE(error_costs_its_own_statement_alone),
+        CASE(error_in_an_open_transaction_leaves_the_others_their_own),
         CASE(statement_cannot_write),
         CASE(later_flush_sees_the_same_snapshot),
         CASE(statement_is_prepared_once_a_connection),
