@@ -14,7 +14,7 @@
 #define ANSWER_MAX_BYTES                                                                                     \
     ((size_t)512 * 1024 * 1024) /* the text is bounded by fit; its JSON is at most six times that */
 
-static struct build_answer *answer_new(void)
+struct build_answer *build_answer_new(void)
 {
     struct build_answer *answer = mem_calloc(1, sizeof *answer);
     if (!answer)
@@ -262,7 +262,7 @@ static void take_text(const struct build *build, struct build_answer *answer)
 int build_finish(struct build *build, struct err_info *reterr)
 {
     struct buf head;
-    struct build_answer *answer = answer_new();
+    struct build_answer *answer = build_answer_new();
     if (!answer)
         return err_set(reterr, ERR_NOMEM, "out of memory");
     answer->format = build->request->format;

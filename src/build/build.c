@@ -73,6 +73,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
         if (rc < 0)
             (void)err_set(reterr, rc, "out of memory");
     }
+    if (rc == 0 && engine->cache && options->shared && options->env->memory)
+        rc = far_new(options, &engine->far, reterr);
     if (rc < 0) {
         build_engine_free(engine);
         return rc;
@@ -85,6 +87,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
 {
     if (!engine)
         return NULL;
+    far_free(engine->far);
     build_cache_free(engine->cache);
     for (size_t i = 0; i < engine->n_builtins; i++)
         source_close(engine->builtins[i]);

@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "memory/memory.h"
+#include "net/redis_client.h"
 #include "recipe/recipe.h"
 #include "source/source.h"
 
@@ -130,7 +131,12 @@ struct build_options {
     size_t max_cache_bytes; /* 0: no cache */
     size_t max_cache_entries;
     int64_t cache_ttl_us; /* -1: as each recipe says; otherwise instead of it */
+    /* The second level of the cache, which servers over one store share; NULL: there is none. */
+    struct redis_client *shared;
+    int64_t shared_wait_us; /* for its answer; 0: BUILD_SHARED_WAIT_US */
+    struct str fingerprint; /* of all in the configuration that shapes answers; any bytes */
 };
+#define BUILD_SHARED_WAIT_US (5 * US_PER_MS)
 int build_engine_new(const struct build_options *options, struct build_engine **ret_engine,
                      struct err_info *reterr);
 /* No build may be running. */
@@ -161,10 +167,17 @@ int build_recall(struct build_engine *engine, struct str tenant, struct str byte
 struct build_cache_stats {
     size_t n_entries, bytes, max_bytes, max_entries;
     uint64_t n_hits, n_misses, n_stale, n_shared, n_evicted, n_expired;
+    bool has_far; /* a second level; these are its numbers: */
+    uint64_t n_far_hits, n_far_misses;
+    uint64_t n_far_failed;                 /* no answer in time, or an error */
+    uint64_t n_far_refused;                /* what was there is not ours, or is damaged */
+    uint64_t n_far_written, n_far_dropped; /* dropped: too much was waiting to be written, or too large */
 };
 void build_cache_describe(struct build_engine *engine, struct build_cache_stats *ret_stats);
 /* Drops expired entries of the tenant, or all of them; returns how many went. */
 size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all);
+/* Makes all the tenant's entries of the second level useless; may wait. 0 also when there is none. */
+int build_cache_clear_far(struct build_engine *engine, struct str tenant, struct err_info *reterr);
 
 /* Called for every section of every uncached build, from the building thread; for metrics and for the one log
  * line a failing section gets. Set once before the first build. */

@@ -183,6 +183,8 @@ struct build {
     uint64_t data_version; /* the same, before gather asked */
     bool is_now;           /* it must not wait: rather give up */
     struct build_flight *flight;
+    struct str far_epoch; /* of the second level when it was asked */
+    bool has_far_epoch;
 
     struct build_step *steps; /* recipe_n_steps */
     struct build_section *sections;
@@ -278,6 +280,7 @@ void guard_append_json(struct buf *buf, struct str json);
 
 struct build_cache;
 struct residents;
+struct far;
 
 struct build_engine {
     struct build_options options;
@@ -286,6 +289,7 @@ struct build_engine {
     size_t n_builtins;
     struct embedder *words;    /* the built-in one, for match */
     struct build_cache *cache; /* NULL: none */
+    struct far *far;           /* its second level; NULL: none */
     struct counts *counts;
     struct residents *residents;
     build_observe_fn observe;
@@ -306,6 +310,26 @@ void build_shelf_key(const struct build_cache *cache, struct str bytes, struct s
 /* A fresh answer of that key, counted as a hit, or NULL. */
 struct build_answer *build_cache_get(const struct build_engine *engine, const struct shelf_key *key,
                                      const struct scope *scope);
+
+/* All that shapes an answer, each part with its length; for a buffer of BUILD_MAX_ARENA_BYTES. */
+void build_cache_key_bytes(const struct build *build, struct buf *buf);
+
+/* far.c: the second level. On threads that may wait. */
+int far_new(const struct build_options *options, struct far **ret_far, struct err_info *reterr);
+struct far *far_free(struct far *far);
+/* The answer that another server built, with how much longer it may be used; NULL: there is none. Notes the
+ * epoch in the build, without which it writes nothing. */
+struct build_answer *far_get(struct build *build, int64_t *ret_left_us);
+/* Hands the build's answer over to be written, without waiting. */
+void far_put(struct build *build, int64_t ttl_us);
+int far_clear(struct far *far, struct str tenant, struct err_info *reterr);
+void far_describe(const struct far *far, struct build_cache_stats *ret_stats);
+
+/* far_value.c: an answer as bytes. Appends; items are left out. */
+void far_value_write(const struct build_answer *answer, struct buf *buf);
+/* Any bytes; ERR_CORRUPT when they are no answer. */
+int far_value_read(struct str bytes, struct build_answer **ret_answer, struct err_info *reterr);
+struct build_answer *build_answer_new(void); /* NULL when out of memory */
 
 /* recall.c: notes which answer these bytes of a request led to. */
 void build_recall_note(const struct build *build);

@@ -120,22 +120,27 @@ void build_recall_key(const struct build_cache *cache, struct str tenant, struct
     (void)crypto_generichash_final(&state, ret_key->bytes, sizeof ret_key->bytes);
 }
 
+void build_cache_key_bytes(const struct build *build, struct buf *buf)
+{
+    value_print_key(value_text(build->scope.tenant), buf);
+    value_print_key(value_text(build->recipe->name), buf);
+    value_print_key(value_text(str_of(build->recipe->version)), buf);
+    value_print_key(value_int((int64_t)build->recipe->n_params), buf);
+    for (size_t i = 0; i < build->recipe->n_params; i++)
+        value_print_key(build->params[i], buf);
+    value_print_key(value_text(build->request->query), buf);
+    value_print_key(value_int((int64_t)build->asked), buf);
+    value_print_key(value_int(build->max_tokens), buf);
+    value_print_key(value_text(str_of(build->tokenizer->name)), buf);
+    value_print_key(value_int(build->request->format), buf);
+    value_print_key(value_bool(build->request->wants_explain), buf);
+}
+
 static int make_key(struct build *build)
 {
     struct buf key;
     buf_init(&key, BUILD_MAX_ARENA_BYTES);
-    value_print_key(value_text(build->scope.tenant), &key);
-    value_print_key(value_text(build->recipe->name), &key);
-    value_print_key(value_text(str_of(build->recipe->version)), &key);
-    value_print_key(value_int((int64_t)build->recipe->n_params), &key);
-    for (size_t i = 0; i < build->recipe->n_params; i++)
-        value_print_key(build->params[i], &key);
-    value_print_key(value_text(build->request->query), &key);
-    value_print_key(value_int((int64_t)build->asked), &key);
-    value_print_key(value_int(build->max_tokens), &key);
-    value_print_key(value_text(str_of(build->tokenizer->name)), &key);
-    value_print_key(value_int(build->request->format), &key);
-    value_print_key(value_bool(build->request->wants_explain), &key);
+    build_cache_key_bytes(build, &key);
     int rc = buf_error(&key);
     build_shelf_key(build->engine->cache, buf_str(&key), &build->key);
     buf_done(&key);
@@ -204,6 +209,30 @@ int build_cache_peek(struct build *build)
     return find(build) ? 0 : 1;
 }
 
+static void put_answer(const struct build *build, int64_t expires_us)
+{
+    const struct build_answer *answer = build->answer;
+    shelf_put(build->engine->cache->answers, &build->key, build->answer,
+              sizeof *answer + answer->arena.used_bytes, build->scope.tenant, build->version, expires_us);
+}
+
+/* Asks the second level, where the build may wait. One that refreshes asks only what its answer has to be
+ * written under. */
+static bool find_far(struct build *build)
+{
+    int64_t left_us;
+    bool may_ask = build->engine->far && !build->is_now;
+    struct build_answer *answer = may_ask ? far_get(build, &left_us) : NULL;
+    if (!answer || build->request->cache != CACHE_USE) {
+        build_answer_unref(answer);
+        return false;
+    }
+    build->answer = answer;
+    build->is_hit = true;
+    put_answer(build, clock_mono_us(build->engine->clock) + left_us);
+    return true;
+}
+
 int build_cache_keep(struct build *build, struct err_info *reterr)
 {
     (void)reterr;
@@ -219,9 +248,9 @@ int build_cache_keep(struct build *build, struct err_info *reterr)
         if (section->step->material && section->step->material->result->degraded.len > 0)
             return 0;
     }
-    shelf_put(build->engine->cache->answers, &build->key, build->answer,
-              sizeof *answer + answer->arena.used_bytes, build->scope.tenant, build->version,
-              answer->built_us + ttl_us);
+    put_answer(build, answer->built_us + ttl_us);
+    if (build->engine->far)
+        far_put(build, ttl_us);
     return 0;
 }
 
@@ -346,8 +375,10 @@ int build_cache_look(struct build *build, struct err_info *reterr)
     int rc = prepare(build);
     if (rc < 0)
         return err_set(reterr, rc, "out of memory");
-    if (build->request->cache != CACHE_USE)
+    if (build->request->cache != CACHE_USE) {
+        (void)find_far(build);
         return 0;
+    }
     if (find(build))
         return 1;
     if (!join_or_lead(build))
@@ -358,6 +389,8 @@ int build_cache_look(struct build *build, struct err_info *reterr)
     }
     /* Another flight may have ended between our look and our lead: what it kept is there by now. */
     if (build->flight && find(build))
+        return 1;
+    if (find_far(build))
         return 1;
     if (!build->is_now) /* a build that gives up will come again */
         count(&build->engine->cache->n_misses);
@@ -410,6 +443,8 @@ void build_cache_describe(struct build_engine *engine, struct build_cache_stats 
         .n_evicted = answers.n_evicted,
         .n_expired = answers.n_expired,
     };
+    if (engine->far)
+        far_describe(engine->far, ret_stats);
 }
 
 size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all)
@@ -422,4 +457,9 @@ size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is
     (void)shelf_clear(engine->cache->materials, tenant, now_us, is_all);
     (void)shelf_clear(engine->cache->recalls, tenant, now_us, is_all);
     return shelf_clear(engine->cache->answers, tenant, now_us, is_all);
+}
+
+int build_cache_clear_far(struct build_engine *engine, struct str tenant, struct err_info *reterr)
+{
+    return engine->far ? far_clear(engine->far, tenant, reterr) : 0;
 }

@@ -13,11 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_WORKERS     32 /* blocking fetches at once: eight sections of four builds */
-#define MAX_QUEUED_PER      64 /* fetches that may wait for each worker before one is refused */
-#define N_CONNECTORS        8  /* attempts to connect at once, of all connections */
-#define MAX_QUEUED_CONNECTS 64
-#define MAX_REPORT_SCHEME   16 /* of an unknown URL: the rest may hold a password */
+#define DEFAULT_WORKERS       32 /* blocking fetches at once: eight sections of four builds */
+#define MAX_QUEUED_PER        64 /* fetches that may wait for each worker before one is refused */
+#define MAX_FINGERPRINT_BYTES (1024 * 1024)
+#define N_CONNECTORS          8 /* attempts to connect at once, of all connections */
+#define MAX_QUEUED_CONNECTS   64
+#define MAX_REPORT_SCHEME     16 /* of an unknown URL: the rest may hold a password */
 
 static int set_up_log(const struct config *config, struct err_info *reterr)
 {
@@ -229,7 +230,7 @@ int app_open_sources(struct app *app, struct err_info *reterr)
     return 0;
 }
 
-int app_open_shared(struct app *app, struct err_info *reterr)
+static int open_client(struct app *app, struct err_info *reterr)
 {
     const struct config *config = &app->config;
     const char *url = config->shared_redis;
@@ -249,8 +250,40 @@ int app_open_shared(struct app *app, struct err_info *reterr)
     return r < 0 ? err_set_field(reterr, r, "shared.redis", "%s", why.message) : 0;
 }
 
+int app_open_shared(struct app *app, struct err_info *reterr)
+{
+    int r = open_client(app, reterr);
+    if (r < 0)
+        return r;
+    bool is_shared = strcmp(app->config.shared_sessions, "true") == 0;
+    r = sessions_new(is_shared ? app->shared : NULL, &clock_system, &app->sessions, reterr);
+    app->env.sessions = app->sessions;
+    return r;
+}
+
+/* All of the configuration that shapes answers: what two servers have in common that share some. */
+static void append_fingerprint(const struct app *app, struct buf *buf)
+{
+    const struct config *config = &app->config;
+    const char *const texts[] = {config->embedding_model, config->rerank_url, config->rerank_model,
+                                 config->rerank_format};
+
+    for (size_t i = 0; i < config->n_connections; i++) {
+        value_print_key(value_text(str_of(config->connections[i].name)), buf);
+        value_print_key(value_text(str_of(config->connections[i].url)), buf);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        value_print_key(texts[i] ? value_text(str_of(texts[i])) : value_null(), buf);
+    value_print_key(value_int(config->rerank_url ? config->rerank_candidates : 0), buf);
+    value_print_key(value_int(app->embedder ? (int64_t)embedder_dims(app->embedder) : 0), buf);
+}
+
 int app_open_engine(struct app *app, struct err_info *reterr)
 {
+    bool is_shared = app->shared && strcmp(app->config.shared_cache, "true") == 0;
+    struct buf fingerprint;
+    buf_init(&fingerprint, MAX_FINGERPRINT_BYTES);
+    append_fingerprint(app, &fingerprint);
     const struct build_options options = {
         .env = &app->env,
         .connections = app->connections,
@@ -259,8 +292,14 @@ int app_open_engine(struct app *app, struct err_info *reterr)
         .max_cache_bytes = (size_t)app->config.cache_max_bytes,
         .max_cache_entries = (size_t)app->config.cache_max_entries,
         .cache_ttl_us = app->config.cache_ttl_us,
+        .shared = is_shared ? app->shared : NULL,
+        .shared_wait_us = app->config.shared_cache_wait_us,
+        .fingerprint = buf_str(&fingerprint),
     };
-    return build_engine_new(&options, &app->engine, reterr);
+    int r = buf_error(&fingerprint) ? err_set(reterr, buf_error(&fingerprint), "out of memory")
+                                    : build_engine_new(&options, &app->engine, reterr);
+    buf_done(&fingerprint);
+    return r;
 }
 
 int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct err_info *reterr)
@@ -286,6 +325,7 @@ int app_open_all(struct app *app, const struct cli *cli, bool may_create, struct
 void app_close(struct app *app)
 {
     app->engine = build_engine_free(app->engine);
+    app->sessions = sessions_free(app->sessions);
     app->shared = redis_client_free(app->shared);
     while (app->n_connections > 0)
         (void)source_close(app->connections[--app->n_connections]);

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "memory/memory.h"
+#include "memory/session.h"
 #include "net/redis_client.h"
 #include "net/workers.h"
 #include "recipe/recipe.h"
@@ -28,6 +29,7 @@ struct app {
     struct memory *memory;
     struct workers *workers, *connectors;
     struct redis_client *shared; /* NULL: nothing is shared */
+    struct sessions *sessions;
     struct source_env env;
     struct source **connections; /* n_connections of them are open */
     size_t n_connections;
@@ -48,7 +50,7 @@ int app_open_rerank(struct app *app, struct err_info *reterr);
 int app_open_memory(struct app *app, bool may_create, struct err_info *reterr);
 /* Workers, and every connection. Built-in kinds need the memory opened before. */
 int app_open_sources(struct app *app, struct err_info *reterr);
-/* The shared tier, if the configuration names one; nothing is asked. Needs the sources. */
+/* The shared tier, if the configuration names one, and the sessions; nothing is asked. Needs the sources. */
 int app_open_shared(struct app *app, struct err_info *reterr);
 /* Needs all of the above. */
 int app_open_engine(struct app *app, struct err_info *reterr);

@@ -5,6 +5,8 @@
  */
 #include "cli/config.h"
 
+#include "build/build.h"
+
 #include "cli/cli.h"
 #include "cli/setting.h"
 #include "core/yaml.h"
@@ -44,6 +46,9 @@ const struct setting settings_table[] = {
     {"limits", "rate", "PRECIS_RATE", CONFIG_TEXT, AT(rate), 0, 0, NULL},
     {"shared", "redis", "REDIS_URL", CONFIG_TEXT, AT(shared_redis), 0, 0, NULL},
     {"shared", "prefix", NULL, CONFIG_TEXT, AT(shared_prefix), 0, 0, NULL},
+    {"shared", "cache", NULL, CONFIG_CHOICE, AT(shared_cache), 0, 0, bool_choices},
+    {"shared", "cache_wait", NULL, CONFIG_DURATION, AT(shared_cache_wait_us), 1000, 10 * SEC, NULL},
+    {"shared", "sessions", NULL, CONFIG_CHOICE, AT(shared_sessions), 0, 0, bool_choices},
     {"shared", "limits", NULL, CONFIG_CHOICE, AT(shared_limits), 0, 0, bool_choices},
     {"embedding", "model", "EMBEDDING_MODEL", CONFIG_TEXT, AT(embedding_model), 0, 0, NULL},
     {"embedding", "dimensions", "EMBEDDING_DIMENSIONS", CONFIG_COUNT, AT(embedding_dims), 1, EMBED_MAX_DIMS,
@@ -143,7 +148,10 @@ static int set_defaults(struct config *config, struct err_info *reterr)
         .rerank_candidates = 40,
         .rerank_timeout_us = 150 * SEC / 1000,
         .shared_prefix = "precis:",
+        .shared_cache = "true",
+        .shared_cache_wait_us = BUILD_SHARED_WAIT_US,
         .shared_limits = "true",
+        .shared_sessions = "true",
         .keyless = "auto",
         .log_level = "info",
         .log_format = "text",

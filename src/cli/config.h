@@ -51,8 +51,9 @@ struct config {
     int64_t rerank_candidates, rerank_timeout_us;
     const char *rate;         /* NULL: no limit */
     const char *shared_redis; /* a URL, or the name of a connection; NULL: nothing is shared */
-    const char *shared_prefix, *shared_limits; /* "true", "false" */
-    const char *keyless;                       /* "auto", "allow", "never" */
+    const char *shared_prefix, *shared_cache, *shared_limits, *shared_sessions; /* "true", "false" */
+    int64_t shared_cache_wait_us;
+    const char *keyless; /* "auto", "allow", "never" */
     struct config_list hosts;
     const char *log_level, *log_format;
     struct config_list warnings; /* sentences: what was said and has no effect */

@@ -49,6 +49,7 @@ static int start(const struct app *app, const char *listen, struct server **ret_
         .max_body_bytes = (size_t)config->max_body_bytes,
         .max_connections = (int)config->max_connections,
         .rate = config->rate,
+        .sessions = app->sessions,
         .shared = app->shared,
         .has_shared_limits = strcmp(config->shared_limits, "true") == 0,
         .idle_timeout_sec = (int)(config->idle_timeout_us / US_PER_SEC),

@@ -204,6 +204,11 @@ void memory_describe_rerank(struct memory *memory, struct rerank_stats *ret_stat
     rerank_describe(memory->rerank, ret_stats);
 }
 
+void memory_identity(const struct memory *memory, unsigned char ret_identity[STORE_IDENTITY_BYTES])
+{
+    store_identity(memory->store, ret_identity);
+}
+
 uint64_t memory_version(const struct memory *memory, const struct scope *scope)
 {
     struct scope full = memory_scope(scope);

@@ -48,6 +48,8 @@ void memory_describe(struct memory *memory, struct search_stats *ret_stats);
 void memory_describe_rerank(struct memory *memory, struct rerank_stats *ret_stats);
 /* As store_version: rises with every write of this scope's. */
 uint64_t memory_version(const struct memory *memory, const struct scope *scope);
+/* As store_identity. */
+void memory_identity(const struct memory *memory, unsigned char ret_identity[STORE_IDENTITY_BYTES]);
 
 /* Compares the index with the store, user by user, and the store's change number with its rows': 0, or
  * ERR_CORRUPT with the first finding. Ends early, and well, at deadline_us of the monotonic clock. Only with

@@ -10,7 +10,7 @@
 
 #define CONNECT_TIMEOUT_US (2 * US_PER_SEC)
 #define IDLE_TIMEOUT_US    (300 * US_PER_SEC)
-#define MAX_SCRIPT_ARGS    16
+#define MAX_SCRIPT_ARGS    160
 
 struct redis_client {
     struct redis_server *server;
@@ -217,14 +217,17 @@ int redis_client_run(struct redis_client *client, const struct redis_script *scr
                      struct resp *ret_reply, struct err_info *reterr)
 {
     bool has_sha1 = script->sha1[0];
-    struct str words[4 + MAX_SCRIPT_ARGS] = {has_sha1 ? STR_LIT("EVALSHA") : STR_LIT("EVAL"),
-                                             str_of(has_sha1 ? script->sha1 : script->text), STR_LIT("1"),
-                                             key};
+    struct str words[4 + MAX_SCRIPT_ARGS];
     struct resp reply;
 
+    words[0] = has_sha1 ? STR_LIT("EVALSHA") : STR_LIT("EVAL");
+    words[1] = str_of(has_sha1 ? script->sha1 : script->text);
+    words[2] = STR_LIT("1");
+    words[3] = key;
     if (n_args > MAX_SCRIPT_ARGS)
         return err_set(reterr, ERR_INTERNAL, "a script has at most %d arguments", MAX_SCRIPT_ARGS);
-    memcpy(words + 4, args, n_args * sizeof *args);
+    if (n_args > 0)
+        memcpy(words + 4, args, n_args * sizeof *args);
     int res = redis_client_call(client, words, 4 + n_args, deadline_us, arena, &reply, reterr);
     if (res == 0 && reply.kind == RESP_ERROR && str_starts_with(reply.text, STR_LIT("NOSCRIPT"))) {
         words[0] = STR_LIT("EVAL");

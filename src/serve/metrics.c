@@ -263,6 +263,28 @@ static void write_cache(const struct server *server, struct buf *buf)
                       (double)stats.n_expired);
 }
 
+static void write_far_cache(const struct server *server, struct buf *buf)
+{
+    struct build_cache_stats stats;
+
+    build_cache_describe(server->options.engine, &stats);
+    if (!stats.has_far)
+        return;
+    exposition_number(buf, "precis_far_cache_hits_total", "counter", "Contexts that the shared cache had.",
+                      (double)stats.n_far_hits);
+    exposition_number(buf, "precis_far_cache_misses_total", "counter", "Contexts that it had not.",
+                      (double)stats.n_far_misses);
+    exposition_number(buf, "precis_far_cache_failed_total", "counter",
+                      "Questions and writes to it without an answer in time.", (double)stats.n_far_failed);
+    exposition_number(buf, "precis_far_cache_refused_total", "counter",
+                      "Entries that were not ours, or damaged, and not used.", (double)stats.n_far_refused);
+    exposition_number(buf, "precis_far_cache_written_total", "counter", "Contexts written to it.",
+                      (double)stats.n_far_written);
+    exposition_number(buf, "precis_far_cache_dropped_total", "counter",
+                      "Contexts not written, as too much was waiting or they were too large.",
+                      (double)stats.n_far_dropped);
+}
+
 static void write_store(const struct server *server, struct buf *buf)
 {
     struct store_info info;
@@ -370,6 +392,7 @@ void metrics_write(struct metrics *metrics, const struct server *server, struct 
     write_store(server, buf);
     metrics_write_sources(server, buf);
     write_rerank(server, buf);
+    write_far_cache(server, buf);
     write_limits(server, buf);
     write_shared(server, buf);
     exposition_number(buf, "precis_connections", "gauge", "Open connections.",

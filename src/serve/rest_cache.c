@@ -26,6 +26,17 @@ int cache_stats_get(struct request *req, struct err_info *reterr)
     json_put_member_int(&writer, "shared", (int64_t)stats.n_shared);
     json_put_member_int(&writer, "evicted", (int64_t)stats.n_evicted);
     json_put_member_int(&writer, "expired", (int64_t)stats.n_expired);
+    if (stats.has_far) {
+        json_put_name(&writer, "far");
+        json_open_object(&writer);
+        json_put_member_int(&writer, "hits", (int64_t)stats.n_far_hits);
+        json_put_member_int(&writer, "misses", (int64_t)stats.n_far_misses);
+        json_put_member_int(&writer, "failed", (int64_t)stats.n_far_failed);
+        json_put_member_int(&writer, "refused", (int64_t)stats.n_far_refused);
+        json_put_member_int(&writer, "written", (int64_t)stats.n_far_written);
+        json_put_member_int(&writer, "dropped", (int64_t)stats.n_far_dropped);
+        json_close_object(&writer);
+    }
     json_close_object(&writer);
     return 0;
 }
@@ -41,6 +52,9 @@ int cache_clear_delete(struct request *req, struct err_info *reterr)
     if (is_all && !(req->caller.scopes & KEY_ADMIN))
         return err_set_field(reterr, ERR_FORBIDDEN, "all",
                              "clearing everything needs a key with the admin scope");
+    rc = is_all ? build_cache_clear_far(req->server->options.engine, req->caller.tenant, reterr) : 0;
+    if (rc < 0)
+        return rc;
     size_t n = build_cache_clear(req->server->options.engine, req->caller.tenant, is_all);
     reply_start_json(req, 200, &writer);
     json_open_object(&writer);

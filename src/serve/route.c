@@ -55,6 +55,15 @@ const struct route serve_routes[] = {
     {METHOD_DELETE, "/preferences/{key}", KEY_WRITE, .may_wait = true, .params = NAMES("user_id"),
      .on_request = preference_path_delete},
 
+    {METHOD_GET, "/v1/sessions/{id}", KEY_READ, .may_wait = true, .params = NAMES("user_id"),
+     .on_request = session_one_get},
+    {METHOD_PUT, "/v1/sessions/{id}", KEY_WRITE, .may_wait = true, .takes_body = true, .params = no_names,
+     .members = NAMES("user_id", "fields", "ttl"), .on_request = session_one_put},
+    {METHOD_PATCH, "/v1/sessions/{id}", KEY_WRITE, .may_wait = true, .takes_body = true, .params = no_names,
+     .members = NAMES("user_id", "fields", "ttl"), .on_request = session_one_patch},
+    {METHOD_DELETE, "/v1/sessions/{id}", KEY_WRITE, .may_wait = true, .params = NAMES("user_id"),
+     .on_request = session_one_delete},
+
     {METHOD_GET, "/cache/stats", KEY_READ, .params = no_names, .on_request = cache_stats_get},
     {METHOD_DELETE, "/cache/clear", KEY_WRITE, .may_wait = true, .params = NAMES("all"),
      .on_request = cache_clear_delete},

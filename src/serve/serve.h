@@ -11,6 +11,8 @@
 #include "memory/memory.h"
 #include "store/store.h"
 
+struct sessions;
+
 enum serve_keyless {
     KEYLESS_AUTO,  /* without a key while none exists, and on loopback only */
     KEYLESS_ALLOW, /* without a key on loopback, even when keys exist */
@@ -30,12 +32,13 @@ struct serve_options {
     enum serve_keyless keyless;
     const char *const *hosts; /* further names this server may be called by; loopback names are known */
     size_t n_hosts;
-    int n_front_threads;         /* 0: one a core */
-    int n_workers;               /* 0: 32 */
-    size_t max_body_bytes;       /* 0: 16 MiB */
-    int max_connections;         /* 0: 1024 */
-    int idle_timeout_sec;        /* 0: 30 */
-    const char *rate;            /* requests of a user and route: "600/m"; NULL: as many as come */
+    int n_front_threads;   /* 0: one a core */
+    int n_workers;         /* 0: 32 */
+    size_t max_body_bytes; /* 0: 16 MiB */
+    int max_connections;   /* 0: 1024 */
+    int idle_timeout_sec;  /* 0: 30 */
+    const char *rate;      /* requests of a user and route: "600/m"; NULL: as many as come */
+    struct sessions *sessions;
     struct redis_client *shared; /* NULL: there is no shared tier */
     bool has_shared_limits;      /* rates hold for all servers of it together */
 };

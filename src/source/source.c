@@ -19,9 +19,13 @@
 /* ---- kinds ---- */
 
 static const struct source_ops *const kinds[] = {
-    &source_sql_sqlite, &source_sql_postgres, &source_memory, &source_conversation, &source_preferences,
-    &source_files,      &source_folder,       &source_text,   &source_redis,        &source_http,
-    &source_qdrant,     &source_chroma,       NULL, /* the end */
+    &source_sql_sqlite,  &source_sql_postgres,
+    &source_memory,      &source_conversation,
+    &source_preferences, &source_files,
+    &source_folder,      &source_text,
+    &source_redis,       &source_session,
+    &source_http,        &source_qdrant,
+    &source_chroma,      NULL, /* the end */
 };
 
 const struct source_ops *const *source_kinds(void)

@@ -49,6 +49,8 @@ struct source_setting {
 
 #define SOURCE_MAX_MAP 32 /* entries of a SETTING_MAP */
 
+struct sessions;
+
 /* What the server owns and sources may use; outlives them all. */
 struct source_env {
     struct memory *memory;
@@ -56,6 +58,7 @@ struct source_env {
     const struct clock *clock;
     struct workers *connectors;      /* for connecting to servers; NULL: there are no servers */
     const struct embedder *embedder; /* for kinds that search by meaning; NULL: none */
+    struct sessions *sessions;       /* NULL: none are kept */
 };
 
 /* A connection as the configuration has it. */

@@ -16,6 +16,7 @@ extern const struct source_ops source_memory;
 extern const struct source_ops source_preferences;
 extern const struct source_ops source_qdrant;
 extern const struct source_ops source_redis;
+extern const struct source_ops source_session;
 extern const struct source_ops source_sql_postgres;
 extern const struct source_ops source_sql_sqlite;
 extern const struct source_ops source_text;

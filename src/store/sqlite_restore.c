@@ -129,6 +129,7 @@ static int replace(const char *temporary, const char *path, struct err_info *ret
         return err_set(reterr, ERR_IO, "cannot put the backup in place: %s", strerror(error));
     }
     (void)unlink(index);
+    versions_forget(path); /* the numbers of what is gone mean other data from here on */
     error = backup_sync_folder(path, reterr);
     (void)unlink(aside);
     return error;

@@ -117,6 +117,11 @@ uint64_t store_version(const struct store *store, struct str tenant, struct str 
     return versions_get(&store->versions, versions_slot(tenant, user));
 }
 
+void store_identity(const struct store *store, unsigned char ret_identity[STORE_IDENTITY_BYTES])
+{
+    memcpy(ret_identity, store->versions.identity, STORE_IDENTITY_BYTES);
+}
+
 int store_backup(struct store *store, const char *path, store_progress_fn progress, void *arg,
                  struct err_info *reterr)
 {

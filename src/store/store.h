@@ -61,6 +61,12 @@ int64_t store_changes(const struct store_txn *txn);
 int store_touch(struct store_txn *txn, struct str tenant, struct str user);
 uint64_t store_version(const struct store *store, struct str tenant, struct str user);
 
+/* Names this life of the version numbers, which all processes that have the store open share: after a
+ * restore, a copy, a lost file or a restart of the machine it is another. Secret, as nobody else can guess
+ * it. */
+#define STORE_IDENTITY_BYTES 32
+void store_identity(const struct store *store, unsigned char ret_identity[STORE_IDENTITY_BYTES]);
+
 /* Copies the live store to a file that must not exist, while writes go on. progress (may be NULL) is called
  * with pages done and in all. The copy is checked before the name appears. */
 typedef void (*store_progress_fn)(int64_t n_done, int64_t n_all, void *arg);

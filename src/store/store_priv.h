@@ -22,6 +22,7 @@ struct queue;
 /* versions.c: one counter a slot, shared between processes. */
 struct versions {
     _Atomic uint64_t *slots;
+    unsigned char identity[STORE_IDENTITY_BYTES];
 };
 
 struct store_txn {
@@ -69,6 +70,8 @@ extern const struct store_ops store_sqlite;
  */
 int versions_open(const char *store_path, struct versions *ret_versions, struct err_info *reterr);
 void versions_close(struct versions *versions);
+/* Removes the file: the numbers begin a new life. While nobody has the store open. */
+void versions_forget(const char *store_path);
 size_t versions_slot(struct str tenant, struct str user);
 uint64_t versions_get(const struct versions *versions, size_t slot);
 void versions_begin(struct versions *versions, size_t slot);

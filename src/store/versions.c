@@ -2,8 +2,9 @@
  *
  * Versions: 65,536 counters in the file PATH.versions, mapped shared by every process that has the store
  * open. A slot belongs to all (tenant, user) pairs that hash to it: a foreign write may raise it, which costs
- * a needless rebuild and nothing else. The numbers carry no data: a missing file, or one of another size, is
- * made anew while nobody can write, and a wrong number is as good as a right one.
+ * a needless rebuild and nothing else. Behind the counters stand random bytes, by which this life of the
+ * numbers is told from every other (versions_identify). The numbers carry no data: a missing file, or one of
+ * another size, is made anew while nobody can write, and a wrong number is as good as a right one.
  *
  * A writer, who holds the lock `write`, makes the slots it touched odd before its commit and even behind it,
  * before its waiters wake. Whoever asks while a number is odd gets one that nobody gets again: what he reads
@@ -14,12 +15,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_BYTES ((off_t)(STORE_VERSION_SLOTS * sizeof(uint64_t)))
+#define SLOTS_BYTES (STORE_VERSION_SLOTS * sizeof(uint64_t))
+#define NAME_BYTES  ((size_t)32) /* random, behind the slots */
+#define FILE_BYTES  ((off_t)(SLOTS_BYTES + NAME_BYTES))
 /* Even, and twice a prime: no number of raises takes back what the flip of a bit has done. */
 #define STEP (UINT64_C(2) * 1000003)
 /* The same in every process, so that all agree on the slot. */
@@ -67,6 +72,38 @@ static void settle(struct versions *versions)
             versions_end(versions, slot);
 }
 
+/* Gives a new file its random bytes. */
+static int give_name(unsigned char *name, struct err_info *reterr)
+{
+    if (!sodium_is_zero(name, NAME_BYTES))
+        return 0;
+    if (sodium_init() < 0)
+        return err_set(reterr, ERR_INTERNAL, "the system gives no random numbers");
+    randombytes_buf(name, NAME_BYTES);
+    return 0;
+}
+
+/* A copy of the file elsewhere, or what a crash of the machine left of it, is another life: its numbers may
+ * have been given to other data before. */
+static void identify(int fd, const unsigned char *name, unsigned char ret_identity[STORE_IDENTITY_BYTES])
+{
+    crypto_generichash_state state;
+    struct stat status = {0};
+    char boot[64] = "";
+    int boot_fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    (void)fstat(fd, &status); /* of a file that is open and mapped */
+    if (boot_fd >= 0) {       /* without it, file and bytes have to do */
+        (void)!read(boot_fd, boot, sizeof boot);
+        (void)close(boot_fd);
+    }
+    uint64_t place[2] = {status.st_dev, status.st_ino};
+    (void)crypto_generichash_init(&state, name, NAME_BYTES, STORE_IDENTITY_BYTES);
+    (void)crypto_generichash_update(&state, (const unsigned char *)place, sizeof place);
+    (void)crypto_generichash_update(&state, (const unsigned char *)boot, sizeof boot);
+    (void)crypto_generichash_final(&state, ret_identity, STORE_IDENTITY_BYTES);
+}
+
 int versions_open(const char *store_path, struct versions *ret_versions, struct err_info *reterr)
 {
     struct buf path;
@@ -88,7 +125,13 @@ int versions_open(const char *store_path, struct versions *ret_versions, struct 
         r = report(errno, path.data, reterr);
         goto done;
     }
+    r = give_name((unsigned char *)map + SLOTS_BYTES, reterr);
+    if (r < 0) {
+        (void)munmap(map, (size_t)FILE_BYTES);
+        goto done;
+    }
     ret_versions->slots = map;
+    identify(fd, (unsigned char *)map + SLOTS_BYTES, ret_versions->identity);
     settle(ret_versions);
 done:
     if (fd >= 0)
@@ -102,6 +145,14 @@ void versions_close(struct versions *versions)
     if (versions->slots)
         (void)munmap(versions->slots, (size_t)FILE_BYTES);
     versions->slots = NULL;
+}
+
+void versions_forget(const char *store_path)
+{
+    char path[STORE_MAX_PATH_BYTES + 16];
+    int len = snprintf(path, sizeof path, "%s.versions", store_path);
+    if (len > 0 && (size_t)len < sizeof path)
+        (void)unlink(path); /* there may be none */
 }
 
 size_t versions_slot(struct str tenant, struct str user)

@@ -15,6 +15,7 @@
 
 #include "../temp_folder.h"
 #include "core/json.h"
+#include "memory/session.h"
 #include "net/workers.h"
 #include "serve/serve.h"
 
@@ -47,6 +48,7 @@ struct fixture {
     struct store *store;
     struct memory *memory;
     struct workers *workers;
+    struct sessions *sessions;
     struct source_env env;
     struct recipe *recipes[1];
     struct recipe_book book;
@@ -85,6 +87,7 @@ static inline struct fixture *fixture_new(void)
     fixture_must(store_open(&store, &fixture->store, &err), &err);
     fixture_must(memory_new(fixture->store, &clock_system, NULL, &fixture->memory, &err), &err);
     fixture_must(workers_new("gather", 2, 64, &fixture->workers, &err), &err);
+    fixture_must(sessions_new(NULL, &clock_system, &fixture->sessions, &err), &err);
     fixture->env = (struct source_env){fixture->memory, fixture->workers, &clock_system};
     fixture_must(
         recipe_load(str_of(fixture_recipe), "greeting.yaml", NULL, 0, &fixture->recipes[0], NULL, &err),
@@ -99,6 +102,7 @@ static inline struct fixture *fixture_new(void)
     fixture->options = (struct serve_options){.listen = "127.0.0.1:0",
                                               .engine = fixture->engine,
                                               .memory = fixture->memory,
+                                              .sessions = fixture->sessions,
                                               .store = fixture->store,
                                               .recipes = &fixture->book,
                                               .clock = &clock_system,
@@ -124,6 +128,7 @@ static inline int fixture_teardown(void **state)
     build_engine_free(fixture->engine);
     recipe_unref(fixture->recipes[0]);
     workers_free(fixture->workers);
+    sessions_free(fixture->sessions);
     memory_free(fixture->memory);
     store_close(fixture->store);
     arena_done(&fixture->arena);

@@ -132,7 +132,7 @@ static void file_of_another_size_is_made_anew(void **state)
     assert_int_equal(store_write(fixture->store, touch_only_fn, NULL, NULL), 0);
     assert_true(version_of(fixture->store, "u") > 0);
     assert_int_equal(stat(path, &status), 0);
-    assert_int_equal(status.st_size, 65536 * 8);
+    assert_int_equal(status.st_size, 65536 * 8 + 32);
     assert_int_equal(status.st_mode & 0777, 0600);
 }
 
@@ -228,7 +228,7 @@ static void file_full_of_anything_is_as_good_as_a_new_one(void **state)
     (void)snprintf(path, sizeof path, "%s.versions", fixture->path);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    for (size_t i = 0; i < N_SLOTS * sizeof(uint64_t); i++)
+    for (size_t i = 0; i < N_SLOTS * sizeof(uint64_t) + 32; i++)
         (void)fputc((int)(i * 2654435761U >> 24 & 0xff), file);
     assert_int_equal(fclose(file), 0);
     fixture->store = fixture_open(fixture);
@@ -237,6 +237,61 @@ static void file_full_of_anything_is_as_good_as_a_new_one(void **state)
     assert_int_equal(put(fixture->store, "a"), 0);
     assert_true(version_of(fixture->store, "u") > before);
     assert_int_equal(version_of(fixture->store, "somebody else"), other);
+}
+
+static void assert_identity(const struct store *store, unsigned char identity[STORE_IDENTITY_BYTES],
+                            bool is_same)
+{
+    unsigned char now[STORE_IDENTITY_BYTES];
+    store_identity(store, now);
+    assert_int_equal(memcmp(now, identity, sizeof now) == 0, is_same);
+    memcpy(identity, now, sizeof now);
+}
+
+/* A number of one life may name other data than the same number of another. */
+static void each_life_of_the_numbers_has_an_identity(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char identity[STORE_IDENTITY_BYTES];
+    char path[160], aside[170], backup[160], url[160];
+
+    (void)snprintf(path, sizeof path, "%s.versions", fixture->path);
+    (void)snprintf(aside, sizeof aside, "%s.aside", path);
+    (void)snprintf(backup, sizeof backup, "%s.backup", fixture->path);
+    (void)snprintf(url, sizeof url, "sqlite:%s", fixture->path);
+    fixture->store = fixture_open(fixture);
+    store_identity(fixture->store, identity);
+    struct store *second = fixture_open(fixture);
+    assert_identity(second, identity, true);
+    store_close(second);
+    assert_int_equal(store_backup(fixture->store, backup, NULL, NULL, NULL), 0);
+    fixture->store = store_close(fixture->store);
+
+    fixture->store = fixture_open(fixture); /* a restart */
+    assert_identity(fixture->store, identity, true);
+    fixture->store = store_close(fixture->store);
+
+    assert_int_equal(rename(path, aside), 0); /* a copy in its place */
+    FILE *from = fopen(aside, "r"), *to = fopen(path, "w");
+    assert_true(from && to);
+    for (int c; (c = fgetc(from)) != EOF;)
+        (void)fputc(c, to);
+    (void)fclose(from);
+    assert_int_equal(fclose(to), 0);
+    fixture->store = fixture_open(fixture);
+    assert_identity(fixture->store, identity, false);
+    fixture->store = store_close(fixture->store);
+
+    assert_int_equal(unlink(path), 0);
+    fixture->store = fixture_open(fixture);
+    assert_identity(fixture->store, identity, false);
+    fixture->store = store_close(fixture->store);
+
+    assert_int_equal(store_restore(url, backup, NULL), 0);
+    fixture->store = fixture_open(fixture);
+    assert_identity(fixture->store, identity, false);
+    assert_int_equal(unlink(aside), 0);
+    assert_int_equal(unlink(backup), 0);
 }
 
 int main(void)
@@ -250,6 +305,7 @@ int main(void)
         FIXTURE_TEST(nothing_is_kept_behind_a_writer_that_was_killed_at_its_commit),
         FIXTURE_TEST(commit_does_not_stand_before_its_version_has_risen),
         FIXTURE_TEST(flipped_bits_cost_a_rebuild_and_nothing_else),
+        FIXTURE_TEST(each_life_of_the_numbers_has_an_identity),
         FIXTURE_TEST(file_full_of_anything_is_as_good_as_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
