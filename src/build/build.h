@@ -148,8 +148,8 @@ struct build_engine *build_engine_free(struct build_engine *engine);
  * ERR_NOMEM. */
 int build_run(struct build_engine *engine, const struct build_request *request,
               struct build_outcome *ret_outcome, struct err_info *reterr);
-/* As build_run where all that is asked for is resident, so that nothing is waited for: 1 when it is not, and
- * build_run has to. Takes as long as a search. */
+/* As build_run where all that is asked for is resident and not very much, so that nothing is waited for and
+ * the call is over in a millisecond: 1 when it is not so, and build_run has to. */
 int build_run_now(struct build_engine *engine, const struct build_request *request,
                   struct build_outcome *ret_outcome, struct err_info *reterr);
 /* Only looks into the cache, never waits: 0 a fresh answer, 1 none, negative as build_run for a request that

@@ -476,6 +476,18 @@ bool build_may_be_now(const struct build *build)
     return true;
 }
 
+/* More than that takes too long to print and to count for who must not be kept. */
+#define NOW_MAX_BYTES ((size_t)256 * 1024)
+
+static bool is_little(const struct build *build)
+{
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < recipe_n_steps(build->recipe); i++)
+        if (build->steps[i].material)
+            n_bytes += build->steps[i].material->result->arena.used_bytes;
+    return n_bytes <= NOW_MAX_BYTES;
+}
+
 int build_gather(struct build *build, struct err_info *reterr)
 {
     struct gatherer gatherer = {.build = build, .n_steps = recipe_n_steps(build->recipe)};
@@ -487,6 +499,8 @@ int build_gather(struct build *build, struct err_info *reterr)
         return rc;
     build->data_version = build_version(build->engine, &build->scope);
     rc = wait_all(&gatherer, reterr);
+    if (rc == 0 && build->is_now && !is_little(build))
+        rc = BUILD_WOULD_WAIT;
     if (rc == 0)
         rc = settle(build, reterr);
     net_loop_free(gatherer.loop);
