@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole requests over HTTP, ingest and footprint, beside the server one would write in Python (python_server.py). Prints Markdown tables.
 
-usage: whole.py PRECIS [--items 10000] [--more-items 100000] [--documents FILE] [--questions FILE] [--seconds S] [--rounds N]
+usage: whole.py PRECIS [--items 10000] [--more-items 100000] [--documents FILE] [--questions FILE] [--seconds S] [--rounds N] [--only-contexts]
 
 FILE: one text a line; made up when not given. Needs wrk. The peer's packages come from PyPI into build/bench-python on first use;
 without them ours stands alone, which is said.
@@ -19,7 +19,7 @@ import time
 
 import python_server
 from measure import in_turn, machine, made_up_texts, read_lines, wrk
-from precis_server import Client, Refused, Server, rss_mb
+from precis_server import Client, Refused, Server, cpu_ms, rss_mb
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = os.path.join(HERE, "..", "build", "bench-python", "bin", "python3")
@@ -127,13 +127,26 @@ def peer_searchable_ms(peer):
 
 # ---- tables ----------------------------------------------------------------------------------------------------
 
+def figures(found):
+    rate, p50, p99, cpu = found
+    return f"{rate:,.0f} | {p50:.3f} | {p99:.3f} | {cpu:.3f}"
+
+
 def print_row(name, ours, theirs, peer_name):
-    row = f"| {name} | {ours[0]:,.0f} | {ours[1]:.3f} | {ours[2]:.3f} | "
+    row = f"| {name} | {figures(ours)} | "
     if theirs:
-        row += f"{peer_name} | {theirs[0]:,.0f} | {theirs[1]:.3f} | {theirs[2]:.3f} | {theirs[1] / ours[1]:.1f} | {ours[0] / theirs[0]:.1f} |"
+        ratios = (theirs[1] / ours[1], ours[0] / theirs[0], theirs[3] / ours[3])
+        row += f"{peer_name} | {figures(theirs)} | " + " | ".join(f"{ratio:.1f}" for ratio in ratios) + " |"
     else:
-        row += "- | - | - | - | - | - |"
+        row += "- | - | - | - | - | - | - | - |"
     print(row, flush=True)
+
+
+def load(args, server, path, connections, data, bodies):
+    """What wrk says, and the milliseconds of processor time that a request took the server."""
+    before = cpu_ms(server.process.pid)
+    rate, p50, p99 = wrk(server.url + path, args.seconds, connections, data, bodies)
+    return rate, p50, p99, (cpu_ms(server.process.pid) - before) / (rate * args.seconds)
 
 
 def compare(args, name, ours, theirs, peer_name):
@@ -145,12 +158,13 @@ def requests_table(args, data, questions):
     """Each server twice: with one thread in front for what is compared by core, then with all that it takes."""
     bodies, cached = [our_context(question) for question in questions], [our_context(questions[0], "use")]
     asked = [{"query": question, "max_tokens": MAX_TOKENS} for question in questions]
-    print("\n| what | per second | p50 ms | p99 ms | peer | per second | p50 ms | p99 ms | ratio of p50 | ratio of rates |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    each = "per second | p50 ms | p99 ms | processor ms"
+    print(f"\n| what | {each} | peer | {each} | ratio of p50 | of rates | of processor time |")
+    print("|" + " --- |" * 13)
 
     def row(pair, name, peer_name, connections, ours, path, theirs):
-        compare(args, name, lambda: wrk(pair.ours.url + "/v1/context", args.seconds, connections, data, ours),
-                pair.peer and (lambda: wrk(pair.peer.url + path, args.seconds, connections, data, theirs)), peer_name)
+        compare(args, name, lambda: load(args, pair.ours, "/v1/context", connections, data, ours),
+                pair.peer and (lambda: load(args, pair.peer, path, connections, data, theirs)), peer_name)
 
     with Pair(args, data, ONE_FRONT) as pair:
         pair.ask(questions[:20])
@@ -204,6 +218,14 @@ class Pair:
         return self.ours.rss_mb(), self.peer.rss_mb() if self.peer else 0
 
 
+def fill(args, data, texts):
+    """The same stores, unmeasured."""
+    with Pair(args, data) as pair:
+        fill_ours(pair.ours, texts)
+        if pair.peer:
+            fill_peer(pair.peer, texts)
+
+
 def ingest(args, data, texts):
     """Fills empty stores; what the servers weigh before and after."""
     with Pair(args, data) as pair:
@@ -247,6 +269,7 @@ def main():
     parser.add_argument("--more-items", type=int, default=100_000, help="footprint only")
     parser.add_argument("--documents")
     parser.add_argument("--questions")
+    parser.add_argument("--only-contexts", action="store_true", help="the requests, without ingest and footprint")
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -257,6 +280,10 @@ def main():
     data = tempfile.mkdtemp(prefix="precis-whole-")
     try:
         print(f"{machine()}; medians of {args.rounds} runs of {args.seconds} s taken in turn, one thread of wrk")
+        if args.only_contexts:
+            fill(args, data, texts[:args.items])
+            requests_table(args, data, questions)
+            return
         idle = ingest(args, data, texts[:args.items])
         requests_table(args, data, questions)
         by_items = {args.items: weigh(args, data, [], questions)}
