@@ -275,11 +275,14 @@ static bool is_ready(const struct gatherer *gatherer, const struct build_step *s
     return true;
 }
 
-static bool has_waiting(const struct gatherer *gatherer)
+/* Whether a step that asks in a way before that one has yet to start. */
+static bool has_waiting(const struct gatherer *gatherer, enum asking before)
 {
-    for (size_t i = 0; i < gatherer->n_steps; i++)
-        if (gatherer->build->steps[i].state == STEP_WAITING)
+    for (size_t i = 0; i < gatherer->n_steps; i++) {
+        const struct build_step *step = &gatherer->build->steps[i];
+        if (step->state == STEP_WAITING && asking_of(step->plan->ops) < before)
             return true;
+    }
     return false;
 }
 
@@ -309,14 +312,14 @@ static int start_ready(struct gatherer *gatherer)
         has_ended = false;
         for (int asking = 0; asking < N_ASKINGS; asking++) {
             if (asking == ASK_AND_COMPUTE && gatherer->loop)
-                net_loop_flush(gatherer->loop, false);
+                net_loop_flush(gatherer->loop, !has_waiting(gatherer, ASK_AND_COMPUTE));
             int rc = start_those(gatherer, (enum asking)asking, &has_ended);
             if (rc != 0)
                 return rc;
         }
     }
     if (gatherer->loop)
-        net_loop_flush(gatherer->loop, !has_waiting(gatherer));
+        net_loop_flush(gatherer->loop, !has_waiting(gatherer, N_ASKINGS));
     return 0;
 }
 
