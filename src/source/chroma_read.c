@@ -43,7 +43,8 @@ static double score_of(enum vector_distance distance, double value)
 }
 
 int chroma_read_answer(const struct json *root, enum vector_distance distance, struct str text_field,
-                       size_t max_rows, struct source_result *result, struct err_info *reterr)
+                       const struct json *where, size_t max_rows, struct source_result *result,
+                       struct err_info *reterr)
 {
     const struct json *ids = json_at(json_member(root, "ids"), 0);
     const struct json *distances = json_at(json_member(root, "distances"), 0);
@@ -72,7 +73,7 @@ int chroma_read_answer(const struct json *root, enum vector_distance distance, s
                                 .score = score_of(distance, json_real_of(value))};
     }
     result->is_truncated = n_all > max_rows;
-    int res = vector_make_rows(result, hits, n, text_field, reterr);
+    int res = vector_make_rows(result, hits, n, text_field, where, reterr);
     mem_free(hits);
     return res;
 }

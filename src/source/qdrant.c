@@ -174,8 +174,8 @@ static int on_points(struct ask *ask, struct err_info *reterr)
         return ask_refuse(&ask->http, reterr);
     int res = ask_parse(&ask->http, &root, reterr);
     if (res == 0)
-        res = qdrant_read_points(root, own->known.distance, own->question.text_field, ask->max_rows,
-                                 ask->result, reterr);
+        res = qdrant_read_points(root, own->known.distance, own->question.text_field, own->question.where,
+                                 ask->max_rows, ask->result, reterr);
     json_free(root);
     return res < 0 ? res : 1;
 }

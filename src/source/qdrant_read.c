@@ -82,7 +82,8 @@ int qdrant_read_collection(const struct json *root, struct str vector_name, stru
 }
 
 int qdrant_read_points(const struct json *root, enum vector_distance distance, struct str text_field,
-                       size_t max_rows, struct source_result *result, struct err_info *reterr)
+                       const struct json *where, size_t max_rows, struct source_result *result,
+                       struct err_info *reterr)
 {
     const struct json *points = json_member(json_member(root, "result"), "points");
     struct vector_hit *hits = mem_calloc(max_rows + 1, sizeof *hits);
@@ -107,7 +108,7 @@ int qdrant_read_points(const struct json *root, enum vector_distance distance, s
                                         .score = vector_nearness(distance, json_real_of(score))};
     }
     result->is_truncated = json_count(points) > max_rows;
-    int res = vector_make_rows(result, hits, n, text_field, reterr);
+    int res = vector_make_rows(result, hits, n, text_field, where, reterr);
     mem_free(hits);
     return res;
 }

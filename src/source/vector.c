@@ -149,7 +149,7 @@ int vector_ask_new(const struct source_env *env, struct source_fetch *fetch, str
         return 0;
     }
     if (res >= 0)
-        res = vector_make_rows(ask->result, NULL, 0, STR_LIT(""), reterr);
+        res = vector_make_rows(ask->result, NULL, 0, STR_LIT(""), NULL, reterr);
     if (res < 0) {
         ask_drop(fetch);
         return res;
@@ -254,8 +254,29 @@ static void fill_hit(struct source_result *result, size_t idx, const struct vect
     values[2] = value_real(hit->score);
 }
 
+/* As far as can be told: a list is not looked into. */
+static bool is_let_in(const struct json *payload, const struct json *where)
+{
+    const struct json *text;
+    struct str field;
+    size_t pos = 0;
+
+    while (json_next_member(where, &pos, &field, &text)) {
+        const struct json *stored = json_reach(payload, field);
+        enum json_kind kind = json_kind_of(stored);
+        struct value typed = value_null();
+
+        (void)vector_value_is_typed(json_text_of(text), &typed);
+        if ((kind == JSON_KIND_TEXT && !str_eq(json_text_of(stored), json_text_of(text))) ||
+            (kind == JSON_KIND_INT && (typed.type != VALUE_INT || typed.integer != json_int_of(stored))) ||
+            (kind == JSON_KIND_BOOL && (typed.type != VALUE_BOOL || typed.boolean != json_bool_of(stored))))
+            return false;
+    }
+    return true;
+}
+
 int vector_make_rows(struct source_result *result, const struct vector_hit *hits, size_t n,
-                     struct str text_field, struct err_info *reterr)
+                     struct str text_field, const struct json *where, struct err_info *reterr)
 {
     static const char *const columns[] = {"id", "content", "score"};
     const struct json **payloads = arena_calloc(&result->arena, n + 1, sizeof(*payloads));
@@ -263,8 +284,12 @@ int vector_make_rows(struct source_result *result, const struct vector_hit *hits
 
     if (!payloads)
         return result_error(result, reterr);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         payloads[i] = hits[i].payload;
+        if (!is_let_in(hits[i].payload, where))
+            return err_set(reterr, ERR_REMOTE,
+                           "the answer has entries that 'where' leaves out: it is that of another question");
+    }
     int res = rows_of_objects(result, columns, 3, payloads, n, &values, reterr);
     for (size_t i = 0; i < n && res == 0; i++)
         fill_hit(result, i, &hits[i], text_field, values + i * result->n_columns);

@@ -50,9 +50,10 @@ struct vector_hit {
     const struct json *id, *document; /* document NULL: the payload's text field */
     double score;                     /* by vector_nearness */
 };
-/* Hits as rows: id, content, score and every field of the payloads. */
+/* Hits as rows: id, content, score and every field of the payloads. ERR_REMOTE when one of them is seen to be
+ * none that `where` lets in: HTTP does not say which answer is whose, and this one is another question's. */
 int vector_make_rows(struct source_result *result, const struct vector_hit *hits, size_t n,
-                     struct str text_field, struct err_info *reterr);
+                     struct str text_field, const struct json *where, struct err_info *reterr);
 
 /* ---- what is known of collections ---- */
 
@@ -107,11 +108,13 @@ int qdrant_read_collection(const struct json *root, struct str vector_name, stru
                            struct err_info *reterr);
 /* POST /collections/NAME/points/query */
 int qdrant_read_points(const struct json *root, enum vector_distance distance, struct str text_field,
-                       size_t max_rows, struct source_result *result, struct err_info *reterr);
+                       const struct json *where, size_t max_rows, struct source_result *result,
+                       struct err_info *reterr);
 /* GET .../collections/NAME */
 int chroma_read_collection(const struct json *root, struct vector_known *ret_known, struct err_info *reterr);
 /* POST .../collections/ID/query */
 int chroma_read_answer(const struct json *root, enum vector_distance distance, struct str text_field,
-                       size_t max_rows, struct source_result *result, struct err_info *reterr);
+                       const struct json *where, size_t max_rows, struct source_result *result,
+                       struct err_info *reterr);
 
 #endif

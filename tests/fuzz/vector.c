@@ -36,10 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         res = chroma_read_collection(root, &known, &err);
         break;
     case 2:
-        res = qdrant_read_points(root, distance, STR_LIT("content"), MAX_ROWS, result, &err);
+        res = qdrant_read_points(root, distance, STR_LIT("content"), NULL, MAX_ROWS, result, &err);
         break;
     case 3:
-        res = chroma_read_answer(root, distance, STR_LIT("content"), MAX_ROWS, result, &err);
+        res = chroma_read_answer(root, distance, STR_LIT("content"), NULL, MAX_ROWS, result, &err);
         break;
     }
     assert(res == 0 || (res == err.code && err.message[0]));
