@@ -380,9 +380,48 @@ static void nearness_is_from_zero_to_one_and_keeps_the_order(void **state)
         "chroma_" #name, name, open_chroma, close_backend, NULL                                              \
     }
 
+/* Of a connection whose answers are out of step. */
+static void an_answer_to_another_filter_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *where, *payload;
+        bool is_good;
+    } cases[] = {
+        {"{\"user\":\"ann\"}", "{\"user\":\"ann\"}", true},
+        {"{\"user\":\"ann\"}", "{\"user\":\"bob\"}", false},
+        {"{\"user\":\"7\"}", "{\"user\":7}", true},
+        {"{\"user\":\"7\"}", "{\"user\":\"7\"}", true},
+        {"{\"user\":\"7\"}", "{\"user\":8}", false},
+        {"{\"user\":\"ann\"}", "{\"user\":7}", false},
+        {"{\"old\":\"true\"}", "{\"old\":true}", true},
+        {"{\"old\":\"true\"}", "{\"old\":false}", false},
+        {"{\"a\":\"1\",\"user\":\"ann\"}", "{\"a\":1,\"user\":\"bob\"}", false},
+        {"{\"who.name\":\"ann\"}", "{\"who\":{\"name\":\"bob\"}}", false},
+        {"{\"tags\":\"red\"}", "{\"tags\":[\"red\",\"blue\"]}", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct source_result *result = source_result_new();
+        struct json *root = NULL, *where = NULL;
+        struct err_info err = {0};
+        char text[256];
+        snprintf(text, sizeof text, "{\"result\":{\"points\":[{\"id\":1,\"score\":0.5,\"payload\":%s}]}}",
+                 cases[i].payload);
+        assert_int_equal(json_parse(str_of(text), 8, &root, NULL), 0);
+        assert_int_equal(json_parse(str_of(cases[i].where), 2, &where, NULL), 0);
+        int res = qdrant_read_points(root, DISTANCE_COSINE, STR_LIT("content"), where, 10, result, &err);
+        if (res != (cases[i].is_good ? 0 : ERR_REMOTE))
+            fail_msg("%s of %s: %d %s", cases[i].where, cases[i].payload, res, err.message);
+        json_free(where);
+        json_free(root);
+        source_result_free(result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_to_another_filter_is_refused),
         BOTH(nearest_come_first_with_all_their_fields),
         BOTH(nobody_finds_anothers_entries),
         BOTH(empty_filter_asks_nothing),
