@@ -73,6 +73,7 @@ int postgres_new(const struct source_env *env, const struct source_options *opti
         postgres->name = mem_strdup(options->name);
         postgres->url = mem_calloc(options->url.len + 1, 1);
         postgres->canceller = pg_canceller_new();
+        postgres->opened_us = clock_mono_us(env->clock);
         pthread_mutex_init(&postgres->mutex, NULL);
         pthread_cond_init(&postgres->has_drained, NULL);
     }

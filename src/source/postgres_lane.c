@@ -12,21 +12,26 @@
  *     any     -> gone       the connection broke, or was given up with answers outstanding: it is closed, and
  *                           what somebody still waits for is asked in another lane
  *
- * Between two of its questions no other lane is ever on the connection.
+ * Between two of its questions no other lane is ever on the connection. The protocol does not say whose an
+ * answer is: so the statement that sets the timeout also brings back a mark of the lane's own, and what comes
+ * without it, or with another, is what was meant for somebody else.
  */
 #include "source/postgres_priv.h"
 
 #include "core/mem.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define TIMEOUT_MARGIN_US (2 * US_PER_MS) /* the server stops first, which leaves the connection whole */
 #define MAX_DISCARDED     5000            /* rows that come after a result was full */
-#define LATE_FACTOR       4               /* that much more than expected is a surprise */
+#define MARK_SIZE         64
+#define LATE_FACTOR       4 /* that much more than expected is a surprise */
 
 static const struct str begin_sql = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 47};
-static const struct str timeout_sql = {"SELECT pg_catalog.set_config('statement_timeout', $1, true)", 59};
+#define TIMEOUT_SQL "SELECT pg_catalog.set_config('statement_timeout', $1, true), $2::pg_catalog.text"
+static const struct str timeout_sql = {TIMEOUT_SQL, sizeof TIMEOUT_SQL - 1};
 static const struct str commit_sql = {"COMMIT", 6};
 static const struct str rollback_sql = {"ROLLBACK", 8};
 
@@ -44,6 +49,7 @@ struct postgres_lane *postgres_lane_new(struct postgres_hub *hub)
         return NULL;
     lane->op = (struct net_op){.ops = &lane_ops, .fd = -1, .owner = hub};
     lane->hub = hub;
+    lane->number = atomic_fetch_add_explicit(&hub->postgres->n_lanes, 1, memory_order_relaxed);
     lane->next = hub->lanes;
     if (lane->next)
         lane->next->prev = lane;
@@ -110,18 +116,25 @@ static void give_up(struct postgres_lane *lane)
 
 /* ---- asking ---- */
 
+static void print_mark(const struct postgres_lane *lane, unsigned idx, char text[MARK_SIZE])
+{
+    (void)snprintf(text, MARK_SIZE, "%llx.%llx.%x", (unsigned long long)lane->hub->postgres->opened_us,
+                   (unsigned long long)lane->number, idx);
+}
+
 static int ask_timeout(struct postgres_lane *lane, int64_t until_us, struct err_info *reterr)
 {
     int64_t left_us = until_us - now_of(lane);
-    char text[24];
-    const char *values[1] = {text};
+    char text[24], mark[MARK_SIZE];
+    const char *values[2] = {text, mark};
 
+    print_mark(lane, lane->n_marks++, mark);
     if (left_us > 10 * TIMEOUT_MARGIN_US)
         left_us -= TIMEOUT_MARGIN_US;
     int64_t left_ms = (left_us + US_PER_MS - 1) / US_PER_MS;
     (void)snprintf(text, sizeof text, "%lld", (long long)(left_ms > 0 ? left_ms : 1));
     lane->timeout_until_us = until_us;
-    return pg_conn_ask(lane->conn, timeout_sql, values, 1, NULL, reterr);
+    return pg_conn_ask(lane->conn, timeout_sql, values, 2, NULL, reterr);
 }
 
 static int64_t last_deadline(const struct postgres_lane *lane)
@@ -178,6 +191,7 @@ static int ask_all(struct postgres_lane *lane, struct err_info *reterr)
         postgres_queries_add(&lane->asked, query);
         query->asked_us = lane->heard_us;
         query->n_asks++;
+        query->n_marks = lane->n_marks;
         res = pg_conn_ask(lane->conn, query->sql, query->values, query->n_values, query, reterr);
         if (res == 0 && lane->is_watched)
             res = pg_conn_ask_flush(lane->conn, reterr);
@@ -347,6 +361,7 @@ static int ask_anew(struct postgres_lane *lane, struct err_info *reterr)
     lane->has_failed = false;
     lane->is_begun = false;
     lane->is_closing = false;
+    lane->n_marks_heard = lane->n_marks; /* what was skipped brings none */
     if (res == 0 && lane->again.first)
         return ask_all(lane, reterr);
     if (res == 0)
@@ -380,6 +395,22 @@ static bool on_synced(struct postgres_lane *lane)
     return false;
 }
 
+/* What came is what was asked for, as far as marks tell: a row that is no question's holds the next one, and
+ * a question's answer has them behind it. */
+static bool is_in_step(struct postgres_lane *lane, const struct postgres_query *query,
+                       const struct pg_event *event)
+{
+    char wanted[MARK_SIZE];
+    struct str mark;
+
+    if (query && (event->kind == PG_ROW || event->kind == PG_END))
+        return lane->n_marks_heard >= query->n_marks;
+    if (query || event->kind != PG_ROW)
+        return true;
+    print_mark(lane, lane->n_marks_heard++, wanted);
+    return pg_conn_n_columns(lane->conn) == 2 && pg_conn_value(lane->conn, 1, &mark) && str_is(mark, wanted);
+}
+
 /* False when the lane is gone. */
 static bool on_event(struct postgres_lane *lane, const struct pg_event *event)
 {
@@ -387,6 +418,11 @@ static bool on_event(struct postgres_lane *lane, const struct pg_event *event)
     struct err_info err = {0};
 
     lane->has_heard = true;
+    if (!is_in_step(lane, query, event)) {
+        (void)err_set(&err, ERR_UNAVAILABLE, "the connection broke: its answers are out of step");
+        on_broken(lane, &err);
+        return false;
+    }
     if (event->kind == PG_SYNCED)
         return on_synced(lane);
     if (event->kind == PG_ERROR || event->kind == PG_SKIPPED) {

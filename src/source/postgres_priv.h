@@ -35,7 +35,9 @@ struct postgres {
     char *url;
     struct pool *pool;
     struct pg_canceller *canceller;
-    pthread_mutex_t mutex; /* guards the rest */
+    int64_t opened_us;        /* monotonic */
+    _Atomic uint64_t n_lanes; /* there have been; with the time, names for their marks */
+    pthread_mutex_t mutex;    /* guards the rest */
     pthread_cond_t has_drained;
     size_t n_drains;
     struct postgres_time times[N_TIMES];
@@ -104,6 +106,7 @@ struct postgres_query {
     uint64_t key;
     int64_t deadline_us, expected_us, asked_us;
     unsigned n_asks;
+    unsigned n_marks; /* of its lane that come before its answer */
     struct postgres_reader reader;
     size_t n_discarded;
     bool is_full; /* its result has all the rows it may have */
@@ -125,13 +128,15 @@ struct postgres_lane {
     int64_t heard_us;              /* when the last answer came */
     int64_t expected_us; /* of what is asked, together; LANE_UNKNOWN_US for each that nobody knows */
     size_t n_syncs;
-    bool is_waiting;   /* for a connection */
-    bool is_begun;     /* a transaction is open */
-    bool has_failed;   /* an error was told in it: what is asked now would be skipped */
-    bool is_closing;   /* its end was asked for */
-    bool is_watched;   /* every answer is sent at once, so that each can be timed */
-    bool has_heard;    /* the server gave a sign of life */
-    bool is_from_idle; /* the connection had stood idle */
+    uint64_t number;                 /* among all lanes there have been */
+    unsigned n_marks, n_marks_heard; /* asked for with the timeouts; that have come back */
+    bool is_waiting;                 /* for a connection */
+    bool is_begun;                   /* a transaction is open */
+    bool has_failed;                 /* an error was told in it: what is asked now would be skipped */
+    bool is_closing;                 /* its end was asked for */
+    bool is_watched;                 /* every answer is sent at once, so that each can be timed */
+    bool has_heard;                  /* the server gave a sign of life */
+    bool is_from_idle;               /* the connection had stood idle */
 };
 
 struct postgres_hub {
