@@ -45,8 +45,8 @@ static int open_source(struct backend *backend, const char *key, const char *url
  * number. */
 static const char *const items[] = {
     "{\"id\":\"a1\",\"content\":\"the garden gate key is canary-anna\",\"user_id\":\"anna\",\"n\":1}",
-    "{\"id\":\"a2\",\"content\":\"anna grows tomatoes in her "
-    "garden\",\"user_id\":\"anna\",\"tags\":[\"x\",\"y\"]}",
+    ("{\"id\":\"a2\",\"content\":\"anna grows tomatoes in her "
+     "garden\",\"user_id\":\"anna\",\"tags\":[\"x\",\"y\"]}"),
     "{\"id\":\"b1\",\"content\":\"the garden gate key is canary-ben\",\"user_id\":\"ben\",\"n\":2}",
     "{\"id\":\"\xc3\xa4 \xe6\xbc\xa2\",\"content\":\"ben's garden shed\",\"user_id\":\"ben\",\"none\":null}",
     "{\"id\":\"c1\",\"content\":\"the garden gate key is canary-number\",\"user_id\":7}",
