@@ -12,13 +12,9 @@
 #include <unistd.h>
 
 const struct command *const commands[] = {
-    &command_serve,   &command_build,
-    &command_init,    &command_recipe,
-    &command_memory,  &command_key,
-    &command_backup,  &command_restore,
-    &command_doctor,  &command_tokens,
-    &command_embed,   &command_model,   &command_vector,
-    &command_version, NULL,
+    &command_serve, &command_build,  &command_init,    &command_recipe,  &command_memory,
+    &command_key,   &command_backup, &command_restore, &command_doctor,  &command_tokens,
+    &command_embed, &command_model,  &command_vector,  &command_version, NULL,
 };
 
 #define PROGRESS_WIDTH 32

@@ -143,7 +143,7 @@ static int call(struct redis_client *client, const struct str *args, size_t n, i
                 struct arena *arena, struct resp *ret_reply, struct err_info *reterr)
 {
     for (int n_tries = 1;; n_tries++) {
-        struct redis_conn *conn;
+        struct redis_conn *conn = NULL;
         int res = take_conn(client, deadline_us, &conn, reterr);
         if (res < 0)
             return res;

@@ -104,7 +104,7 @@ static int read_value(struct str bytes, size_t *pos, struct head *ret_head, stru
 int resp_scan(struct resp_scan *scan, struct str bytes, size_t *ret_len, struct err_info *reterr)
 {
     while (!scan->has_begun || scan->n_due > 0) {
-        struct head head;
+        struct head head = {.n = 0};
         int res = read_value(bytes, &scan->pos, &head, reterr);
         if (res == 1 && bytes.len > RESP_MAX_BYTES)
             return too_large(reterr);
@@ -125,7 +125,7 @@ int resp_scan(struct resp_scan *scan, struct str bytes, size_t *ret_len, struct 
 static int parse_value(struct str reply, size_t *pos, int depth, struct arena *arena, struct resp *ret_resp,
                        struct err_info *reterr)
 {
-    struct head head;
+    struct head head = {.n = 0};
     struct resp *items;
 
     if (depth > RESP_MAX_DEPTH)

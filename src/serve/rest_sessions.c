@@ -97,11 +97,11 @@ static int read_ttl(const struct args *args, int64_t *ret_us, struct err_info *r
 
 static int set_session(struct request *req, bool is_merge, struct err_info *reterr)
 {
-    struct session_field *fields;
+    struct session_field *fields = NULL;
     struct args args;
     struct scope scope;
-    size_t n;
-    int64_t ttl_us;
+    size_t n = 0;
+    int64_t ttl_us = 0;
 
     int rc = args_with_scope(req, &args, &scope, reterr);
     if (rc == 0)
