@@ -7,6 +7,7 @@
 #include "cancel_targets.h"
 
 #include "net/redis.h"
+#include "source/vector_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #define N_REDIS_KEYS   4096
 #define REDIS_PREFIX   "precis:cancel:"
 #define N_LIST_ROWS    40
+#define N_POINTS       512
+#define COLLECTION     "precis_cancel"
 #define N_LONG_BYTES   (120 * 1024)
 #define MAX_SLEEP_US   4000
 #define ASK_TIMEOUT_US (60 * US_PER_SEC)
@@ -21,7 +24,8 @@
 struct target_kind {
     const char *name;   /* of the connection */
     const char *server; /* in the environment; NULL: it needs none */
-    void (*on_fill)(const char *url);
+    const char *scheme; /* what stands before the server's own URL */
+    void (*on_fill)(const struct target *target, const char *url);
     void (*on_ask)(const struct target *target, struct question *question);
 };
 
@@ -113,6 +117,7 @@ static void ask_postgres(const struct target *target, struct question *question)
         question->binds[1] = value_int(200);
         question->must_fail = true;
     }
+    question->column = "canary";
     snprintf(question->expect, sizeof question->expect, "%llu", (unsigned long long)question->canary);
     set(target, question, "query", value_text(str_of(sql)));
 }
@@ -160,8 +165,9 @@ static void redis_fill_key(struct redis_conn *conn, int number, char *long_text)
     redis_do(conn, (struct str[]){STR_LIT("SET"), str_of(key), str_make(long_text, N_LONG_BYTES)}, 3);
 }
 
-static void fill_redis(const char *url)
+static void fill_redis(const struct target *target, const char *url)
 {
+    (void)target;
     struct err_info err = {0};
     struct redis_server *server = NULL;
     char *long_text = malloc(N_LONG_BYTES);
@@ -185,6 +191,7 @@ static void ask_redis(const struct target *target, struct question *question)
     unsigned way = pick(question, 16), number = (unsigned)(question->canary % N_REDIS_KEYS);
     const char *type = "string", *key = REDIS_PREFIX "%u";
 
+    question->column = "value";
     question->n_rows = 1;
     if (way >= 8 && way < 12) {
         type = "list";
@@ -215,6 +222,7 @@ static void ask_http(const struct target *target, struct question *question)
 {
     unsigned way = pick(question, 16);
 
+    question->column = "canary";
     question->is_slow = way >= 10 && way < 13;
     question->must_fail = way == 15;
     question->n_rows = question->must_fail ? 0 : way < 13 ? 1 : 1 + pick(question, QUESTION_MAX_ROWS - 1);
@@ -224,12 +232,81 @@ static void ask_http(const struct target *target, struct question *question)
     set(target, question, "path", value_text(str_of(question->text)));
 }
 
+/* ---- vector databases ---- */
+
+/* A point's item, for as long as the arena lives. */
+static void free_item(void *item)
+{
+    json_free(item);
+}
+
+static struct vector_point make_point(const struct embedder *embedder, int number, struct arena *arena)
+{
+    struct err_info err = {0};
+    struct json *item = NULL;
+    float *vector = arena_calloc(arena, embedder_dims(embedder), sizeof *vector);
+    struct str id = arena_printf(arena, "canary-%d", number),
+               text = arena_printf(arena, "canary %d; it sings", number);
+    struct str object =
+        arena_printf(arena, "{\"content\": \"%.*s\", \"canary\": \"number %d\"}", STR_ARG(text), number);
+
+    if (!vector || arena_error(arena))
+        abort();
+    must(embed_text(embedder, text, vector, &err), &err, "embedding");
+    must(json_parse(object, 4, &item, &err), &err, "a point");
+    must(arena_hold(arena, item, free_item), &err, "a point");
+    return (struct vector_point){.id = id, .text = text, .vector = vector, .item = item};
+}
+
+static void fill_vectors(const struct target *target, const char *url)
+{
+    static struct vector_point points[N_POINTS];
+    struct err_info err = {0};
+    struct arena arena;
+    const struct vector_load load = {
+        .collection = STR_LIT(COLLECTION),
+        .n_dims = embedder_dims(target->embedder),
+        .text_field = STR_LIT("content"),
+        .may_create = true,
+        .deadline_us = clock_mono_us(&clock_system) + ASK_TIMEOUT_US,
+    };
+
+    (void)url;
+    arena_init(&arena, (size_t)16 * 1024 * 1024);
+    for (int i = 0; i < N_POINTS; i++)
+        points[i] = make_point(target->embedder, i, &arena);
+    must(vector_load_prepare(target->source, &load, &err), &err, target->name);
+    must(vector_load_points(target->source, &load, points, N_POINTS, &err), &err, target->name);
+    arena_done(&arena);
+}
+
+static void ask_vectors(const struct target *target, struct question *question)
+{
+    unsigned way = pick(question, 16), number = (unsigned)(question->canary % N_POINTS);
+
+    question->column = "content";
+    question->n_rows = way < 14 ? 1 : 0;
+    question->must_fail = way == 15; /* 14: nothing has that field */
+    /* Chroma's index may pass by the one point that its filter lets through. */
+    question->may_lack = strcmp(target->name, "chroma") == 0;
+    snprintf(question->text, sizeof question->text, "which canary sings? number %u", number);
+    snprintf(question->where, sizeof question->where, "{\"%s\": \"number %u\"}",
+             way == 14 ? "none" : "canary", number);
+    snprintf(question->expect, sizeof question->expect, "canary %u;", number);
+    set(target, question, "collection",
+        value_text(str_of(question->must_fail ? COLLECTION "_none" : COLLECTION)));
+    set(target, question, "query", value_text(str_of(question->text)));
+    set(target, question, "where", value_json(str_of(question->where)));
+}
+
 /* ---- all of them ---- */
 
 static const struct target_kind kinds[] = {
-    {"postgres", "POSTGRES", NULL, ask_postgres},
-    {"redis", "REDIS", fill_redis, ask_redis},
-    {"http", NULL, NULL, ask_http},
+    {"postgres", "POSTGRES", "", NULL, ask_postgres},
+    {"redis", "REDIS", "", fill_redis, ask_redis},
+    {"http", NULL, "", NULL, ask_http},
+    {"qdrant", "QDRANT", "qdrant+", fill_vectors, ask_vectors},
+    {"chroma", "CHROMA", "chroma+", fill_vectors, ask_vectors},
 };
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
@@ -254,16 +331,18 @@ static const char *url_of(const struct target_kind *kind, const char *http_url)
 static void target_open(const struct source_env *env, const struct target_kind *kind, const char *url,
                         size_t n_conns, struct target *target)
 {
-    char name[64];
+    char name[64], whole[512];
     struct err_info err = {0};
-    struct source_options options = {.name = kind->name, .url = str_of(url), .max_conns = n_conns};
+    struct source_options options = {.name = kind->name, .max_conns = n_conns};
 
     snprintf(name, sizeof name, "TEST_%s_KEY", kind->server ? kind->server : "");
     options.key = getenv(name);
-    if (kind->on_fill)
-        kind->on_fill(url);
-    *target = (struct target){.kind = kind, .name = kind->name};
+    snprintf(whole, sizeof whole, "%s%s", kind->scheme, url);
+    options.url = str_of(whole);
+    *target = (struct target){.kind = kind, .name = kind->name, .embedder = env->embedder};
     must(source_open(env, &options, &target->source, &err), &err, kind->name);
+    if (kind->on_fill)
+        kind->on_fill(target, url);
 }
 
 size_t targets_open(const struct source_env *env, const char *only, const char *http_url, size_t n_conns,
@@ -274,7 +353,7 @@ size_t targets_open(const struct source_env *env, const char *only, const char *
         if (only && strcmp(only, kinds[i].name) != 0)
             continue;
         const char *url = url_of(&kinds[i], http_url);
-        if (url && source_kind_for_url(str_of(url)))
+        if (url)
             target_open(env, &kinds[i], url, n_conns, &targets[n++]);
     }
     return n;
@@ -299,13 +378,22 @@ void target_ask(const struct target *target, struct question *question)
 bool target_owns(const struct question *question, const struct source_result *result, char *why, size_t size)
 {
     struct str expect = str_of(question->expect);
+    size_t column = 0;
 
+    if (result->n_rows == 0 && question->may_lack)
+        return true;
     if (result->n_rows != question->n_rows || result->is_truncated || result->n_malformed) {
         snprintf(why, size, "%zu rows instead of %zu", result->n_rows, question->n_rows);
         return false;
     }
+    while (column < result->n_columns && !str_is(result->columns[column], question->column))
+        column++;
+    if (result->n_rows > 0 && column == result->n_columns) {
+        snprintf(why, size, "no column '%s'", question->column);
+        return false;
+    }
     for (size_t i = 0; i < result->n_rows; i++) {
-        struct value value = result->rows[i].values[0];
+        struct value value = result->rows[i].values[column];
         struct str text = value.type == VALUE_TEXT ? value.text : (struct str){NULL, 0};
         if (str_starts_with(text, expect))
             continue;

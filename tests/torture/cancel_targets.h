@@ -20,12 +20,14 @@ struct question {
     /* set by target_ask; borrowed by the request */
     struct value settings[QUESTION_MAX_SETTINGS];
     struct value binds[3];
-    char text[160];
+    char text[160], where[64];
     struct source_request request;
-    size_t n_rows;    /* that must come */
-    bool must_fail;   /* its answer is an error of the server's */
-    bool is_slow;     /* the server takes a few milliseconds */
-    char expect[160]; /* how each row's first value begins */
+    size_t n_rows;      /* that must come */
+    bool may_lack;      /* or none */
+    bool must_fail;     /* its answer is an error of the server's */
+    bool is_slow;       /* the server takes a few milliseconds */
+    const char *column; /* that the canary is in */
+    char expect[160];   /* how its value begins in each row */
 };
 
 struct target_kind;
@@ -34,6 +36,7 @@ struct target {
     const struct target_kind *kind;
     const char *name;
     struct source *source;
+    const struct embedder *embedder; /* of questions by meaning */
     atomic_ulong n_kept, n_cancelled, n_late, n_refused;
 };
 
