@@ -13,7 +13,7 @@ DEMO_DATA = var/demo
 RELEASE = build/release
 INSTALL_ROOT = $(DESTDIR)$(PREFIX)
 
-.PHONY: all help deps demo check fuzz bench eval install clean format
+.PHONY: all help deps demo check fuzz bench bench-servers eval install clean format
 
 all: deps build/precis
 
@@ -23,6 +23,7 @@ help:
 	@echo 'make check           build and test in every variant; the last line says how it went'
 	@echo 'make fuzz            run each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make bench           run the side-by-side benchmarks'
+	@echo 'make bench-servers   those on real servers, which are fetched and started for it'
 	@echo 'make eval DATA=PATH  retrieval quality on questions with known evidence (docs/evaluation.md)'
 	@echo 'make install         install below PREFIX ($(PREFIX)), staged in DESTDIR'
 	@echo 'make format          lay the sources out with clang-format'
@@ -57,6 +58,11 @@ bench: all
 	@python3 bench/bench.py build/precis
 	@bench/keyword.sh $(RELEASE) 800 38000
 	@python3 bench/whole.py build/precis --more-items 30000
+
+bench-servers: all
+	@tools/install-deps.sh bench
+	@ninja --quiet -C $(RELEASE) bench_device
+	@python3 bench/servers.py build/precis --device $(RELEASE)/bench_device
 
 eval:
 	@[ -n '$(DATA)' ] || { echo 'eval: say on which data: make eval DATA=FILE_OR_FOLDER (docs/evaluation.md)' >&2; exit 2; }

@@ -21,7 +21,7 @@ def wrk(url, seconds, connections, folder, bodies=(), threads=1):
         env["BODIES"] = os.path.join(folder, "bodies.jsonl")
         with open(env["BODIES"], "w", encoding="utf-8") as file:
             file.writelines(json.dumps(body) + "\n" for body in bodies)
-    out = subprocess.run(["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "post.lua"), url],
+    out = subprocess.run(["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", os.path.join(HERE, "post.lua"), url],
                          env=env, capture_output=True, text=True, check=True).stdout
     rate, p50, p99, bad = re.search(r"RESULT ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", out).groups()
     if int(bad):
