@@ -314,8 +314,8 @@ static void check_idle(struct run *run, const struct target *target)
     while (!is_idle(target) && clock_mono_us(&clock_system) < until_us)
         usleep(1000);
     source_stats(target->source, &stats);
-    if (atomic_load(&target->n_refused) > atomic_load(&target->n_kept)) {
-        fprintf(stderr, "cancel: %s: more was refused than answered\n", target->name);
+    if (atomic_load(&target->n_kept) == 0) {
+        fprintf(stderr, "cancel: %s: nothing was answered\n", target->name);
         atomic_store(&run->has_failed, true);
     }
     if (!is_idle(target) || stats.pool.n_open > (size_t)run->options.n_conns) {
