@@ -233,18 +233,20 @@ static bool is_up(const struct probe *probe, int64_t now_us)
            !(probe->is_asking && now_us - probe->asked_us >= ASK_FOR_US);
 }
 
-static void write_since(const struct probe *probe, struct json_writer *writer)
+/* Locked. One that has not answered yet was noticed with this question: later answers say the same. */
+static void write_since(struct probe *probe, struct json_writer *writer)
 {
     struct buf text;
 
+    if (probe->down_since_us == 0)
+        probe->down_since_us = down_since(probe, probe->asked_us);
     buf_init(&text, 64);
-    civil_print_iso(probe->down_since_us ? probe->down_since_us : down_since(probe, probe->asked_us), &text);
+    civil_print_iso(probe->down_since_us, &text);
     json_put_member_text(writer, "down_since", buf_str(&text));
     buf_done(&text);
 }
 
-static void write_probe(const struct probe *probe, bool is_ready, bool may_explain,
-                        struct json_writer *writer)
+static void write_probe(struct probe *probe, bool is_ready, bool may_explain, struct json_writer *writer)
 {
     struct breaker_stats breaker;
     bool has_breaker = breaker_of(probe, &breaker);

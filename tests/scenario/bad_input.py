@@ -25,7 +25,9 @@ import urllib.parse
 MAX_BODY_BYTES = 16 * 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 # What a good request says in each place that is required.
-GOOD_MEMBERS = {"recipe": "assistant", "content": "x", "role": "user", "key": "k", "value": 1, "items": [{"content": "x"}]}
+GOOD_MEMBERS = {"recipe": "assistant", "content": "x", "role": "user", "key": "k", "value": 1, "items": [{"content": "x"}],
+                "fields": {"a": 1}}
+BODIES_BY_METHOD = {"POST": b'{"content": "x", "role": "user"}', "PATCH": b'{"content": "x"}', "PUT": b'{"fields": {"a": 1}}'}
 GOOD_PATHS = {"name": "assistant", "id": "mem_0", "session_id": "s", "key": "k"}
 
 
@@ -427,8 +429,7 @@ def paths_and_methods(tester, api):
                 tester.expect(method, re.sub(r"\{\w+\}", value, path), (400,), None)
             tester.expect(method, re.sub(r"\{\w+\}", "x" * 9000, path), (414,), None)
             for value in ("x" * 4000, "%2e%2e%2fetc", "'%20OR%201=1", "%0d%0aX:%20y", "%7F", "+", "%F0%9F%98%80" * 100):
-                body = b'{"content": "x", "role": "user"}' if method == "POST" else \
-                    b'{"content": "x"}' if method == "PATCH" else None
+                body = BODIES_BY_METHOD.get(method)
                 tester.expect(method, re.sub(r"\{\w+\}", value, path), (200, 201, 404, 422), None, body)
         tester.check_alive(f"bad paths and methods of {path}")
     for target in ("/nothing", "//", "/memory/", "/memory/a/b", "/v1", "/v1/context/", "/V1/context", "/memory%2fadd", "/../etc/passwd",
