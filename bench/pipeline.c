@@ -67,8 +67,9 @@ static int compare(const void *a, const void *b)
 struct bench {
     struct source_env env;
     struct source *source;
-    PGconn *pq;
-    size_t n_rows; /* of the last round, so that all ways can be seen to bring the same */
+    PGconn *bare, *single; /* a connection each, so that none finds its server process warmer than others */
+    PGconn *pq;            /* one of them */
+    size_t n_rows;         /* of the last round, so that all ways can be seen to bring the same */
 };
 
 /* ---- as a build asks ---- */
@@ -169,6 +170,7 @@ static bool take(struct bench *bench)
 static void bare_all(struct bench *bench, int64_t device)
 {
     bench->n_rows = 0;
+    bench->pq = bench->bare;
     expect(bench, PQsendQueryPrepared(bench->pq, "b", 0, NULL, NULL, NULL, 0));
     for (size_t i = 0; i < N_STATEMENTS; i++)
         send_one(bench, i, device);
@@ -181,6 +183,7 @@ static void bare_all(struct bench *bench, int64_t device)
 static void one_by_one(struct bench *bench, int64_t device)
 {
     bench->n_rows = 0;
+    bench->pq = bench->single;
     for (size_t i = 0; i < N_STATEMENTS; i++) {
         send_one(bench, i, device);
         expect(bench, PQpipelineSync(bench->pq));
@@ -192,6 +195,7 @@ static void one_by_one(struct bench *bench, int64_t device)
 static void slow_alone(struct bench *bench, int64_t device)
 {
     bench->n_rows = 0;
+    bench->pq = bench->bare;
     send_one(bench, N_STATEMENTS, device);
     expect(bench, PQpipelineSync(bench->pq));
     while (!take(bench))
@@ -219,13 +223,13 @@ static void prepare(struct bench *bench, const char *name, const char *sql)
     PQclear(result);
 }
 
-static void open_bare(struct bench *bench, const char *url)
+static PGconn *open_conn(struct bench *bench, const char *url, const char *sql)
 {
     char name[16];
     bench->pq = PQconnectdb(url);
     expect(bench, PQstatus(bench->pq) == CONNECTION_OK);
     exec(bench, "SET client_min_messages = error");
-    exec(bench, setup);
+    exec(bench, sql);
     for (size_t i = 0; i <= N_STATEMENTS; i++) {
         (void)snprintf(name, sizeof name, "s%zu", i);
         prepare(bench, name, statements[i]);
@@ -233,6 +237,7 @@ static void open_bare(struct bench *bench, const char *url)
     prepare(bench, "b", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     prepare(bench, "c", "COMMIT");
     expect(bench, PQenterPipelineMode(bench->pq) && PQsetnonblocking(bench->pq, 1) == 0);
+    return bench->pq;
 }
 
 typedef void (*round_fn)(struct bench *bench, int64_t device);
@@ -257,7 +262,8 @@ static void run_in_turn(struct bench *bench, struct way *ways, size_t n_ways, si
     for (size_t w = 0; w < n_ways; w++)
         ways[w].us = calloc(n_rounds, sizeof *ways[w].us);
     for (size_t i = 0; i < n_rounds; i++)
-        for (size_t w = 0; w < n_ways; w++) {
+        for (size_t k = 0; k < n_ways; k++) {
+            size_t w = (i + k) % n_ways; /* each as often first */
             int64_t began_us = clock_mono_us(&clock_system), began_ns = cpu_ns();
             ways[w].run(bench, (int64_t)(i * 37 % 1000));
             ways[w].us[i] = clock_mono_us(&clock_system) - began_us;
@@ -286,7 +292,8 @@ int main(int argc, char **argv)
 
     if (argc < 2 || n_rounds < 10 || n_rounds > MAX_ROUNDS)
         die("usage", "pipeline postgres://... [10 to 20000 rounds]");
-    open_bare(&bench, argv[1]);
+    bench.bare = open_conn(&bench, argv[1], setup);
+    bench.single = open_conn(&bench, argv[1], "SELECT 1");
     struct source_options options = {.name = "main", .url = str_of(argv[1])};
     if (workers_new("connect", 4, 64, &bench.env.connectors, &err) < 0 ||
         source_open(&bench.env, &options, &bench.source, &err) < 0)
@@ -313,9 +320,11 @@ int main(int argc, char **argv)
         free(small[i].us);
         free(slow[i].us);
     }
+    PQfinish(bench.single);
+    bench.pq = bench.bare;
     (void)PQexitPipelineMode(bench.pq); /* nothing is outstanding */
     exec(&bench, "DROP TABLE bench_pipeline_devices, bench_pipeline_events");
-    PQfinish(bench.pq);
+    PQfinish(bench.bare);
     source_close(bench.source);
     workers_free(bench.env.connectors);
     return 0;

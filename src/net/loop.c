@@ -160,12 +160,12 @@ struct op_list {
 
 struct net_loop {
     const struct clock *clock;
-    struct mailbox *mailbox;
+    struct mailbox *mailbox; /* NULL: no job was started yet; most builds have none */
     struct op_list waiting;
     struct op_list finished; /* ended in other ways than by their own readiness, not yet reported */
     struct op_list drivers;
     size_t n_waiting, n_drivers;
-    struct pollfd *fds;     /* [0] is the mailbox */
+    struct pollfd *fds;     /* [0] is the mailbox; without one, a place that poll passes over */
     struct net_op **fd_ops; /* whose fds[i] is; NULL: of one that was taken away since */
     size_t n_fds, fds_cap;
 };
@@ -200,11 +200,6 @@ int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct e
     if (!loop)
         return err_set(reterr, ERR_NOMEM, "not enough memory for a poll loop");
     loop->clock = clock;
-    int res = mailbox_new(&loop->mailbox, reterr);
-    if (res < 0) {
-        mem_free(loop);
-        return res;
-    }
     *ret_loop = loop;
     return 0;
 }
@@ -239,7 +234,7 @@ struct net_loop *net_loop_free(struct net_loop *loop)
         op->ops->on_cancel(op);
     }
     struct net_job_state *state;
-    while ((state = mailbox_take(loop->mailbox)))
+    while (loop->mailbox && (state = mailbox_take(loop->mailbox)))
         net_job_release(state->job);
     mailbox_unref(loop->mailbox);
     mem_free(loop->fds);
@@ -318,6 +313,11 @@ int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_
     job->deadline_us = op->deadline_us;
     job->state = NULL;
 
+    int res = loop->mailbox ? 0 : mailbox_new(&loop->mailbox, reterr);
+    if (res < 0) {
+        net_job_release(job);
+        return res;
+    }
     struct net_job_state *state = mem_calloc(1, sizeof *state);
     if (!state) {
         net_job_release(job);
@@ -332,7 +332,7 @@ int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_
     op->fd = -1;
     op->events = 0;
 
-    int res = workers_submit(workers, job_main, state);
+    res = workers_submit(workers, job_main, state);
     if (res < 0) {
         net_job_release(job);
         return err_set(reterr, res, "too much is waiting for a worker already; try again later");
@@ -344,7 +344,7 @@ int net_loop_add_job(struct net_loop *loop, struct workers *workers, struct net_
 /* Reports the oldest job that ended, if any. */
 static struct net_op *take_finished_job(struct net_loop *loop)
 {
-    struct net_job_state *state = mailbox_take(loop->mailbox);
+    struct net_job_state *state = loop->mailbox ? mailbox_take(loop->mailbox) : NULL;
     if (!state)
         return NULL;
     struct net_op *op = state->op;
@@ -383,11 +383,10 @@ static int poll_timeout_ms(int64_t now_us, int64_t until_us)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static void watch_op(struct net_loop *loop, struct net_op *op)
+static void watch(struct net_loop *loop, struct net_op *op, int fd, short events)
 {
     loop->fd_ops[loop->n_fds] = op;
-    loop->fds[loop->n_fds++] =
-        (struct pollfd){.fd = op ? op->fd : loop->mailbox->wake_fd, .events = op ? op->events : POLLIN};
+    loop->fds[loop->n_fds++] = (struct pollfd){.fd = fd, .events = events};
 }
 
 /* Polls all that waits, up to the next deadline; fds says what is ready. */
@@ -397,18 +396,18 @@ static int poll_once(struct net_loop *loop, int64_t until_us, struct err_info *r
         return err_set(reterr, ERR_NOMEM, "not enough memory to wait for %zu operations", loop->n_waiting);
 
     loop->n_fds = 0;
-    watch_op(loop, NULL);
+    watch(loop, NULL, loop->mailbox ? loop->mailbox->wake_fd : -1, POLLIN);
     for (struct net_op *op = loop->waiting.first; op; op = op->next) {
         if (op->deadline_us < until_us)
             until_us = op->deadline_us;
         if (op->fd >= 0)
-            watch_op(loop, op);
+            watch(loop, op, op->fd, op->events);
     }
     for (struct net_op *op = loop->drivers.first; op; op = op->next) {
         if (op->wake_us != 0 && op->wake_us < until_us)
             until_us = op->wake_us;
         if (op->fd >= 0)
-            watch_op(loop, op);
+            watch(loop, op, op->fd, op->events);
     }
 
     int n_ready = poll(loop->fds, loop->n_fds, poll_timeout_ms(clock_mono_us(loop->clock), until_us));

@@ -51,7 +51,7 @@ struct net_op {
     bool is_driver;
 };
 
-struct net_loop; /* opaque: eventfd, waiting operations, finished jobs */
+struct net_loop; /* opaque: waiting operations, finished jobs */
 
 int net_loop_new(const struct clock *clock, struct net_loop **ret_loop, struct err_info *reterr);
 /* Cancels all that waits; accepts NULL; returns NULL. */

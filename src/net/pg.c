@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define N_ENTRIES     (sizeof((struct pg_conn *)0)->entries / sizeof(struct pg_entry))
 #define BLOATED_BYTES ((size_t)1024 * 1024)
@@ -211,8 +212,8 @@ static int make_prepared(struct pg_conn *conn, struct str sql, int *ret_place, b
     return res;
 }
 
-int pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values, void *tag,
-                struct err_info *reterr)
+static int ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values, void *tag,
+               bool is_whole, struct err_info *reterr)
 {
     int place;
     bool is_new;
@@ -226,7 +227,20 @@ int pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values,
                                      0))
         return broken(conn, reterr);
     add_entry(conn, PG_ENTRY_QUESTION, tag, place, is_new);
+    entry_at(conn, conn->n_entries - 1)->is_whole = is_whole;
     return 0;
+}
+
+int pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values, void *tag,
+                struct err_info *reterr)
+{
+    return ask(conn, sql, values, n_values, tag, false, reterr);
+}
+
+int pg_conn_ask_whole(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
+                      void *tag, struct err_info *reterr)
+{
+    return ask(conn, sql, values, n_values, tag, true, reterr);
 }
 
 int pg_conn_describe(struct pg_conn *conn, struct str sql, void *tag, struct err_info *reterr)
@@ -275,8 +289,27 @@ int pg_conn_push(struct pg_conn *conn, struct err_info *reterr)
 
 /* ---- answers ---- */
 
+/* libpq has no limit of its own: what is about to come is counted before it reads that. A read takes no more
+ * than its buffer has room for, which is some ten kilobytes, or the rest of one row. */
+static int check_growth(struct pg_conn *conn, struct err_info *reterr)
+{
+    bool is_whole = conn->n_entries > 0 && entry_at(conn, 0)->is_whole;
+    size_t most = is_whole ? PG_MAX_WHOLE_BYTES : PG_MAX_ROW_BYTES;
+    int n = 0;
+
+    if (ioctl(pg_conn_fd(conn), FIONREAD, &n) == 0 && n > 0)
+        conn->n_untold += (size_t)n;
+    if (conn->n_untold <= most)
+        return 0;
+    return err_set(reterr, ERR_LIMIT, "%s of the answer is larger than %zu MB", is_whole ? "all" : "a row",
+                   most / 1024 / 1024);
+}
+
 int pg_conn_read(struct pg_conn *conn, struct err_info *reterr)
 {
+    int res = check_growth(conn, reterr);
+    if (res < 0)
+        return res;
     return conn->lib.consumeInput(conn->pq) ? 0 : broken(conn, reterr);
 }
 
@@ -371,6 +404,17 @@ static void skip_untold_end(struct pg_conn *conn)
         pop_entry(conn);
 }
 
+/* Of an answer that is there whole: its next row, or its end. */
+static void tell_next_row(struct pg_conn *conn, struct pg_event *ret_event)
+{
+    struct pg_entry *entry = entry_at(conn, 0);
+
+    conn->row++;
+    conn->is_telling = conn->row < conn->n_rows;
+    entry->is_told |= !conn->is_telling;
+    *ret_event = (struct pg_event){.kind = conn->is_telling ? PG_ROW : PG_END, .tag = entry->tag};
+}
+
 /* What the first entry was answered. True when that is an event. */
 static bool take_result(struct pg_conn *conn, struct pg_event *ret_event)
 {
@@ -386,6 +430,7 @@ static bool take_result(struct pg_conn *conn, struct pg_event *ret_event)
     case PGRES_SINGLE_TUPLE:
         if (conn->lib.resultMemorySize(conn->result) > BLOATED_BYTES)
             conn->is_bloated = true;
+        conn->row = 0;
         *ret_event = (struct pg_event){.kind = PG_ROW, .tag = entry->tag};
         return true;
     case PGRES_TUPLES_OK:
@@ -395,8 +440,9 @@ static bool take_result(struct pg_conn *conn, struct pg_event *ret_event)
             conn->prepared[entry->prepared].is_ready = true;
         if (entry->kind != PG_ENTRY_QUESTION && entry->kind != PG_ENTRY_DESCRIBE)
             return false;
-        entry->is_told = true;
-        *ret_event = (struct pg_event){.kind = PG_END, .tag = entry->tag};
+        conn->row = -1;
+        conn->n_rows = conn->lib.ntuples(conn->result); /* 0 after rows that came one by one */
+        tell_next_row(conn, ret_event);
         return true;
     default:
         if (entry->kind == PG_ENTRY_PREPARE)
@@ -409,6 +455,10 @@ static bool take_result(struct pg_conn *conn, struct pg_event *ret_event)
 
 int pg_conn_next(struct pg_conn *conn, struct pg_event *ret_event, struct err_info *reterr)
 {
+    if (conn->is_telling) {
+        tell_next_row(conn, ret_event);
+        return 0;
+    }
     while (conn->n_entries > 0) {
         struct pg_entry *entry = entry_at(conn, 0);
 
@@ -416,12 +466,13 @@ int pg_conn_next(struct pg_conn *conn, struct pg_event *ret_event, struct err_in
         conn->result = NULL;
         /* One row at a time, so that an endless answer takes no memory. Heard only while it is this
          * question's turn and nothing of it was read. */
-        if (!entry->is_begun && entry->kind == PG_ENTRY_QUESTION)
+        if (!entry->is_begun && !entry->is_whole && entry->kind == PG_ENTRY_QUESTION)
             (void)conn->lib.setSingleRowMode(conn->pq);
         entry->is_begun = true;
         if (conn->lib.isBusy(conn->pq))
             return 1;
         conn->result = conn->lib.getResult(conn->pq);
+        conn->n_untold = 0;
         if (!conn->result && conn->lib.status(conn->pq) == CONNECTION_BAD)
             return broken(conn, reterr);
         if (!conn->result)
@@ -452,9 +503,9 @@ void pg_conn_column(const struct pg_conn *conn, size_t idx, struct pg_column *re
 
 bool pg_conn_value(const struct pg_conn *conn, size_t idx, struct str *ret_value)
 {
-    if (conn->lib.getisnull(conn->result, 0, (int)idx))
+    if (conn->lib.getisnull(conn->result, conn->row, (int)idx))
         return false;
-    *ret_value = str_make(conn->lib.getvalue(conn->result, 0, (int)idx),
-                          (size_t)conn->lib.getlength(conn->result, 0, (int)idx));
+    *ret_value = str_make(conn->lib.getvalue(conn->result, conn->row, (int)idx),
+                          (size_t)conn->lib.getlength(conn->result, conn->row, (int)idx));
     return true;
 }

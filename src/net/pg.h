@@ -18,7 +18,9 @@
 
 struct pg_conn;
 
-#define PG_MAX_QUESTIONS 256 /* of a connection, unanswered */
+#define PG_MAX_QUESTIONS   256                        /* of a connection, unanswered */
+#define PG_MAX_WHOLE_BYTES ((size_t)1024 * 1024)      /* of an answer that is told whole */
+#define PG_MAX_ROW_BYTES   ((size_t)32 * 1024 * 1024) /* of one row: several values of the largest size */
 
 /* Connects and sets up a session that only reads, with times in UTC and ISO form. Waits up to deadline_us
  * (monotonic), on a thread that may. The url may hold any of libpq's parameters. No sentence of an error
@@ -44,6 +46,10 @@ bool pg_conn_is_bloated(const struct pg_conn *conn);
 /* Queues a statement with its values as text, NULL for NULL. tag: comes back with what is answered. */
 int pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values, void *tag,
                 struct err_info *reterr);
+/* The same for a statement whose answer is known to be small: its rows are told when all are there, which
+ * costs half. Beyond PG_MAX_WHOLE_BYTES the connection is given up, see pg_conn_read. */
+int pg_conn_ask_whole(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
+                      void *tag, struct err_info *reterr);
 /* Queues a statement that is only looked at; PG_END when it is good. */
 int pg_conn_describe(struct pg_conn *conn, struct str sql, void *tag, struct err_info *reterr);
 /* The server sends what it has answered up to here without waiting for more. */
@@ -83,7 +89,8 @@ struct pg_column {
     uint32_t type; /* oid */
 };
 
-/* Reads what the socket has; then events until 1. Negative: it is broken. */
+/* Reads what the socket has; then events until 1. Negative: it is broken; ERR_LIMIT: the row or whole answer
+ * that it is at has grown too large to be kept, and nothing else can be read here any more. */
 int pg_conn_read(struct pg_conn *conn, struct err_info *reterr);
 /* 0 with an event, 1 nothing yet, negative: it is broken. */
 int pg_conn_next(struct pg_conn *conn, struct pg_event *ret_event, struct err_info *reterr);

@@ -88,6 +88,7 @@ struct pg_entry {
     bool is_told;    /* its error was told already */
     bool is_refused; /* the error was its own */
     bool is_new;     /* of a question: it was prepared for it */
+    bool is_whole;   /* its rows come together */
 };
 
 struct pg_own_type {
@@ -98,6 +99,9 @@ struct pg_conn {
     struct pg_lib lib;
     PGconn *pq;
     PGresult *result; /* told last */
+    int row, n_rows;  /* of result: the row told last; a whole answer has several */
+    bool is_telling;  /* rows of result, or its end, are to be told yet */
+    size_t n_untold;  /* bytes that came since an event was told */
     struct pg_entry entries[PG_MAX_QUESTIONS * 2];
     size_t first, n_entries; /* a ring */
     struct pg_prepared prepared[PG_MAX_PREPARED];

@@ -143,6 +143,24 @@ void postgres_note_time(struct postgres *postgres, uint64_t key, int64_t took_us
     pthread_mutex_unlock(&postgres->mutex);
 }
 
+bool postgres_is_small(struct postgres *postgres, uint64_t key)
+{
+    pthread_mutex_lock(&postgres->mutex);
+    const struct postgres_time *time = &postgres->times[key % N_TIMES];
+    bool is_small = time->key == key && time->is_small;
+    pthread_mutex_unlock(&postgres->mutex);
+    return is_small;
+}
+
+void postgres_note_small(struct postgres *postgres, uint64_t key, bool is_small)
+{
+    pthread_mutex_lock(&postgres->mutex);
+    struct postgres_time *time = &postgres->times[key % N_TIMES];
+    if (time->key == key) /* else it is read row by row, which is never wrong */
+        time->is_small = is_small;
+    pthread_mutex_unlock(&postgres->mutex);
+}
+
 void postgres_forget_time(struct postgres *postgres, uint64_t key)
 {
     pthread_mutex_lock(&postgres->mutex);

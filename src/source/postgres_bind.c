@@ -100,10 +100,18 @@ static void pass_placeholder(struct scan *scan)
     scan->copied = scan->at;
 }
 
+/* Begins nothing that could hide a placeholder. */
+static bool is_plain(char c)
+{
+    return c == ' ' || c == ',' || c == '(' || c == ')' || c == '=' || c == '.' || c == '\n';
+}
+
 static void pass_token(struct scan *scan)
 {
     char c = peek(scan, 0);
-    if (c == '?' && is_digit(peek(scan, 1)))
+    if (is_plain(c))
+        scan->at++;
+    else if (c == '?' && is_digit(peek(scan, 1)))
         pass_placeholder(scan);
     else if (c == '\'' || c == '"')
         pass_quoted(scan, c, false);

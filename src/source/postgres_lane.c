@@ -27,7 +27,8 @@
 #define TIMEOUT_MARGIN_US (2 * US_PER_MS) /* the server stops first, which leaves the connection whole */
 #define MAX_DISCARDED     5000            /* rows that come after a result was full */
 #define MARK_SIZE         64
-#define LATE_FACTOR       4 /* that much more than expected is a surprise */
+#define LATE_FACTOR       4                   /* that much more than expected is a surprise */
+#define SMALL_BYTES       ((size_t)64 * 1024) /* of a result in memory; a growth of it by ten is still whole */
 
 static const struct str begin_sql = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 47};
 #define TIMEOUT_SQL "SELECT pg_catalog.set_config('statement_timeout', $1, true), $2::pg_catalog.text"
@@ -114,6 +115,24 @@ static void give_up(struct postgres_lane *lane)
     disband(lane, NULL);
 }
 
+/* What is read has grown beyond what is kept: the answer that comes now, or the row of it. One that was
+ * thought small is asked again row by row; the others were not looked at, which does not count as asking. */
+static void on_too_large(struct postgres_lane *lane, const struct err_info *err)
+{
+    struct postgres_query *query = lane->asked.first;
+
+    for (struct postgres_query *other = query ? query->next : NULL; other; other = other->next)
+        other->n_asks--;
+    if (query && query->is_small) {
+        postgres_note_small(lane->hub->postgres, query->key, false);
+        query->is_small = false;
+        query->n_asks--;
+    } else if (query) {
+        postgres_query_end(lane->hub, query, err);
+    }
+    give_up(lane);
+}
+
 /* ---- asking ---- */
 
 static void print_mark(const struct postgres_lane *lane, unsigned idx, char text[MARK_SIZE])
@@ -134,7 +153,7 @@ static int ask_timeout(struct postgres_lane *lane, int64_t until_us, struct err_
     int64_t left_ms = (left_us + US_PER_MS - 1) / US_PER_MS;
     (void)snprintf(text, sizeof text, "%lld", (long long)(left_ms > 0 ? left_ms : 1));
     lane->timeout_until_us = until_us;
-    return pg_conn_ask(lane->conn, timeout_sql, values, 2, NULL, reterr);
+    return pg_conn_ask_whole(lane->conn, timeout_sql, values, 2, NULL, reterr);
 }
 
 static int64_t last_deadline(const struct postgres_lane *lane)
@@ -160,7 +179,7 @@ static int ask_begin(struct postgres_lane *lane, struct err_info *reterr)
     int res = 0;
 
     if (!lane->is_begun)
-        res = pg_conn_ask(lane->conn, begin_sql, NULL, 0, NULL, reterr);
+        res = pg_conn_ask_whole(lane->conn, begin_sql, NULL, 0, NULL, reterr);
     if (res == 0 && (!lane->is_begun || until_us > lane->timeout_until_us))
         res = ask_timeout(lane, until_us, reterr);
     lane->is_begun = true;
@@ -169,7 +188,7 @@ static int ask_begin(struct postgres_lane *lane, struct err_info *reterr)
 
 static int ask_end(struct postgres_lane *lane, struct err_info *reterr)
 {
-    int res = pg_conn_ask(lane->conn, commit_sql, NULL, 0, NULL, reterr);
+    int res = pg_conn_ask_whole(lane->conn, commit_sql, NULL, 0, NULL, reterr);
     if (res == 0)
         res = pg_conn_ask_sync(lane->conn, reterr);
     lane->n_syncs++;
@@ -185,14 +204,15 @@ static int ask_all(struct postgres_lane *lane, struct err_info *reterr)
 
     lane->is_watched = wants_watching(lane);
     lane->heard_us = now_of(lane);
-    if (res == 0)
+    if (res == 0 && lane->is_watched)
         res = pg_conn_ask_flush(lane->conn, reterr);
     while (res == 0 && (query = postgres_queries_pop(&lane->again))) {
         postgres_queries_add(&lane->asked, query);
         query->asked_us = lane->heard_us;
         query->n_asks++;
         query->n_marks = lane->n_marks;
-        res = pg_conn_ask(lane->conn, query->sql, query->values, query->n_values, query, reterr);
+        res = (query->is_small ? pg_conn_ask_whole : pg_conn_ask)(lane->conn, query->sql, query->values,
+                                                                  query->n_values, query, reterr);
         if (res == 0 && lane->is_watched)
             res = pg_conn_ask_flush(lane->conn, reterr);
     }
@@ -285,6 +305,15 @@ static void note_time(struct postgres_lane *lane, const struct postgres_query *q
     }
 }
 
+static void note_size(struct postgres_lane *lane, struct postgres_query *query)
+{
+    const struct source_result *result = query->reader.result;
+    bool is_small = result && !result->is_truncated && result->arena.used_bytes <= SMALL_BYTES;
+
+    if (result && is_small != query->is_small)
+        postgres_note_small(lane->hub->postgres, query->key, is_small);
+}
+
 /* It is no longer asked. */
 static void pop_asked(struct postgres_lane *lane)
 {
@@ -320,6 +349,7 @@ static void on_row(struct postgres_lane *lane, struct postgres_query *query)
     if (res == 0)
         return;
     query->is_full = true;
+    note_size(lane, query);
     postgres_query_end(lane->hub, query, res < 0 ? &err : NULL);
 }
 
@@ -334,6 +364,7 @@ static void on_end(struct postgres_lane *lane, struct postgres_query *query)
         res = err_set(&err, ERR_NOMEM, "not enough memory for a result");
     if (res == 0 && query->fetch && !query->reader.has_columns)
         res = postgres_read_columns(&query->reader, lane->conn, &err);
+    note_size(lane, query);
     postgres_query_end(lane->hub, query, res < 0 ? &err : NULL);
 }
 
@@ -356,7 +387,7 @@ static void on_refused(struct postgres_lane *lane, struct postgres_query *query,
 /* At the sync after an error. */
 static int ask_anew(struct postgres_lane *lane, struct err_info *reterr)
 {
-    int res = pg_conn_ask(lane->conn, rollback_sql, NULL, 0, NULL, reterr);
+    int res = pg_conn_ask_whole(lane->conn, rollback_sql, NULL, 0, NULL, reterr);
 
     lane->has_failed = false;
     lane->is_begun = false;
@@ -522,6 +553,8 @@ static int lane_on_ready(struct net_op *op, short revents, struct err_info *rete
         res = pg_conn_read(lane->conn, &err);
     if (res == 0)
         listen(lane);
+    else if (res == ERR_LIMIT)
+        on_too_large(lane, &err);
     else
         on_broken(lane, &err);
     return 0;

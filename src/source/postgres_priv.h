@@ -26,7 +26,8 @@
 struct postgres_time {
     uint64_t key;
     int64_t mean_us;
-    unsigned n; /* samples; the first holds planning and cold pages and counts for nothing */
+    unsigned n;    /* samples; the first holds planning and cold pages and counts for nothing */
+    bool is_small; /* its last answer was */
 };
 
 struct postgres {
@@ -50,6 +51,9 @@ struct postgres *postgres_free(struct postgres *postgres);
 /* How long the statement should take; -1 when nobody knows. */
 int64_t postgres_expected(struct postgres *postgres, uint64_t key);
 void postgres_note_time(struct postgres *postgres, uint64_t key, int64_t took_us);
+/* Whether its answers may be expected to be small; false when nobody knows. */
+bool postgres_is_small(struct postgres *postgres, uint64_t key);
+void postgres_note_small(struct postgres *postgres, uint64_t key, bool is_small);
 /* It took longer than anybody thought, among others: watch it. */
 void postgres_forget_time(struct postgres *postgres, uint64_t key);
 /* Takes a connection that only owes the end of its transaction: it goes back to the pool when that is heard
@@ -82,6 +86,8 @@ int postgres_array_print(struct str text, char delimiter, postgres_element_fn pu
 struct postgres_reader {
     struct source_result *result;
     size_t rows_cap, max_rows;
+    const uint32_t *types; /* of the columns */
+    size_t id_column;      /* n_columns: there is none */
     bool has_columns;
 };
 /* The row or end that the connection told last. 0; 1 when it is full: the row was left out, and says so. */
@@ -109,7 +115,8 @@ struct postgres_query {
     unsigned n_marks; /* of its lane that come before its answer */
     struct postgres_reader reader;
     size_t n_discarded;
-    bool is_full; /* its result has all the rows it may have */
+    bool is_full;  /* its result has all the rows it may have */
+    bool is_small; /* its answer is expected to be small: it is read whole */
 };
 
 struct postgres_queries {
@@ -134,9 +141,9 @@ struct postgres_lane {
     bool is_begun;                   /* a transaction is open */
     bool has_failed;                 /* an error was told in it: what is asked now would be skipped */
     bool is_closing;                 /* its end was asked for */
-    bool is_watched;                 /* every answer is sent at once, so that each can be timed */
-    bool has_heard;                  /* the server gave a sign of life */
-    bool is_from_idle;               /* the connection had stood idle */
+    bool is_watched;   /* every answer is sent at once, so that each can be timed; else all together */
+    bool has_heard;    /* the server gave a sign of life */
+    bool is_from_idle; /* the connection had stood idle */
 };
 
 struct postgres_hub {

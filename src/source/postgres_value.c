@@ -161,36 +161,53 @@ int postgres_read_columns(struct postgres_reader *reader, const struct pg_conn *
     struct source_result *result = reader->result;
     size_t n = pg_conn_n_columns(conn);
     struct str *columns = arena_calloc(&result->arena, n + 1, sizeof *columns);
+    uint32_t *types = arena_calloc(&result->arena, n + 1, sizeof *types);
     struct pg_column column;
 
-    for (size_t i = 0; columns && i < n; i++) {
+    for (size_t i = 0; columns && types && i < n; i++) {
         pg_conn_column(conn, i, &column);
         columns[i] = result_copy_text(&result->arena, str_of(column.name));
+        types[i] = column.type;
     }
     if (arena_error(&result->arena))
         return result_error(result, reterr);
     result->columns = columns;
     result->n_columns = n;
+    reader->types = types;
+    reader->id_column = result_id_column(result);
     reader->has_columns = true;
     return 0;
 }
 
-static int read_values(struct context *context, struct value *values, struct err_info *reterr)
+static int read_values(const struct postgres_reader *reader, struct context *context, struct value *values,
+                       struct err_info *reterr)
 {
     struct source_result *result = context->result;
-    struct pg_column column;
     struct str text;
 
     for (size_t i = 0; i < result->n_columns; i++) {
-        pg_conn_column(context->conn, i, &column);
         if (!pg_conn_value(context->conn, i, &text))
             continue;
         if (text.len > SOURCE_MAX_RESULT_BYTES)
-            return err_set(reterr, ERR_LIMIT, "a value of column '%s' is too large: %d MB is the most",
-                           column.name, SOURCE_MAX_RESULT_BYTES / 1024 / 1024);
-        values[i] = read_scalar(context, column.type, text);
+            return err_set(reterr, ERR_LIMIT, "a value of column '%.*s' is too large: %d MB is the most",
+                           STR_ARG(result->columns[i]), SOURCE_MAX_RESULT_BYTES / 1024 / 1024);
+        values[i] = read_scalar(context, reader->types[i], text);
     }
     return 0;
+}
+
+/* The number of a row is the server's text, which is shorter than printing it. */
+static struct str read_id(const struct postgres_reader *reader, const struct pg_conn *conn,
+                          const struct value *values)
+{
+    struct source_result *result = reader->result;
+    struct str text;
+
+    if (reader->id_column == result->n_columns)
+        return (struct str){NULL, 0};
+    if (values[reader->id_column].type == VALUE_INT && pg_conn_value(conn, reader->id_column, &text))
+        return arena_copy(&result->arena, text);
+    return result_value_id(result, values[reader->id_column]);
 }
 
 /* More than fits is no failure: what has been read so far stands, and says so. */
@@ -221,11 +238,11 @@ int postgres_read_row(struct postgres_reader *reader, const struct pg_conn *conn
     if (!rows || !values)
         return full_or_error(result, reterr);
     result->rows = rows;
-    res = read_values(&context, values, reterr);
+    res = read_values(reader, &context, values, reterr);
     if (res < 0)
         return res;
     rows[result->n_rows] = (struct source_row){
-        .values = values, .id = result_row_id(result, values), .score = NAN, .time_us = INT64_MIN};
+        .values = values, .id = read_id(reader, conn, values), .score = NAN, .time_us = INT64_MIN};
     if (arena_error(&result->arena))
         return full_or_error(result, reterr);
     result->n_rows++;

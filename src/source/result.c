@@ -79,24 +79,33 @@ struct str result_copy_text(struct arena *arena, struct str text)
     return copy;
 }
 
-struct str result_row_id(struct source_result *result, const struct value *values)
+size_t result_id_column(const struct source_result *result)
+{
+    size_t at = 0;
+    while (at < result->n_columns && !str_eq_nocase(result->columns[at], STR_LIT("id")))
+        at++;
+    return at;
+}
+
+struct str result_value_id(struct source_result *result, struct value value)
 {
     struct str id = {NULL, 0};
     struct buf buf;
-    size_t at = 0;
 
-    while (at < result->n_columns && !str_eq_nocase(result->columns[at], STR_LIT("id")))
-        at++;
-    if (at == result->n_columns)
-        return id;
-    if (values[at].type == VALUE_TEXT)
-        return values[at].text;
+    if (value.type == VALUE_TEXT)
+        return value.text;
     buf_init(&buf, 64); /* a number; a JSON document is no id */
-    value_print(values[at], &buf);
+    value_print(value, &buf);
     if (!buf_error(&buf))
         id = arena_copy(&result->arena, buf_str(&buf));
     buf_done(&buf);
     return id;
+}
+
+struct str result_row_id(struct source_result *result, const struct value *values)
+{
+    size_t at = result_id_column(result);
+    return at < result->n_columns ? result_value_id(result, values[at]) : (struct str){NULL, 0};
 }
 
 int setting_list(const struct value *setting, struct arena *arena, struct str **ret_items, size_t *ret_n,

@@ -370,8 +370,10 @@ static enum breaker_outcome outcome_of(const struct source_fetch *fetch, int res
 {
     if (res == ERR_UNAVAILABLE || res == ERR_IO)
         return BREAKER_SILENT;
+    if (res == ERR_TIMEOUT && !fetch->has_heard)
+        return fetch->says_nothing ? BREAKER_UNKNOWN : BREAKER_SILENT;
     if (res == ERR_TIMEOUT)
-        return fetch->has_heard ? BREAKER_ANSWERED : BREAKER_SILENT;
+        return BREAKER_ANSWERED;
     return res == 0 || res == ERR_REMOTE ? BREAKER_ANSWERED : BREAKER_UNKNOWN;
 }
 

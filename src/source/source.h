@@ -172,6 +172,8 @@ struct source_fetch {
     void *state;
     bool has_heard;     /* a polled kind: the server gave a sign of life, so that a late answer is not held
                            against  the connection */
+    bool says_nothing;  /* a polled kind: an answer was held back until others are there, so that a late one
+                           says  nothing of the server */
     bool is_counted;    /* the breaker waits for how it ends; source.c's own */
     int64_t started_us; /* monotonic; source.c's own */
 };

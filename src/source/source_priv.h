@@ -30,7 +30,11 @@ int result_make_rows(struct source_result *result, size_t n, struct value **ret_
                      struct err_info *reterr);
 /* Well-formed UTF-8 in the arena, which latches. */
 struct str result_copy_text(struct arena *arena, struct str text);
-/* What names a row: its column `id`; "" where there is none. */
+/* The column `id`, which names a row; n_columns where there is none. */
+size_t result_id_column(const struct source_result *result);
+/* Its value as the name. */
+struct str result_value_id(struct source_result *result, struct value value);
+/* What names a row; "" where nothing does. */
 struct str result_row_id(struct source_result *result, const struct value *values);
 /* The sentence for what the result's arena latched. */
 int result_error(const struct source_result *result, struct err_info *reterr);

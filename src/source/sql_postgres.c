@@ -63,6 +63,7 @@ static void fetch_on_cancel(struct net_op *op)
     struct postgres *postgres = lane->hub->postgres;
     struct pool_stats stats = pool_stats(postgres->pool);
     fetch->has_heard |= lane->has_heard || (lane->is_waiting && stats.n_open == stats.max_conns);
+    fetch->says_nothing = lane->conn && !lane->is_watched; /* the next time it is watched */
     if (clock_mono_us(postgres->env.clock) >= op->deadline_us)
         postgres_lane_abandon(lane, query);
     /* else the loop ends, and with it the hub */
@@ -93,6 +94,7 @@ static int on_start(const struct source_env *env, void *state, const struct sour
     query->fetch = fetch;
     query->key = str_hash(query->sql, 0);
     query->expected_us = postgres_expected(postgres, query->key);
+    query->is_small = postgres_is_small(postgres, query->key);
     query->deadline_us = request->deadline_us;
     query->reader.max_rows = request->max_rows;
     postgres_queries_add(&hub->pending, query);

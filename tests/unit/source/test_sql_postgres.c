@@ -10,6 +10,7 @@
 #include "../backend.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define MAX_ASKED 16
@@ -286,6 +287,74 @@ static void rows_beyond_the_limit_are_left_out_and_said(void **state)
     assert_int_equal(asked[1].res, 0);
     assert_int_equal(asked[1].result->n_rows, 1);
     done_asked(asked, 2);
+    close_pg(world, source);
+}
+
+static struct asked ask_in_new_loop(struct world *world, struct source *source, const char *sql)
+{
+    struct asked asked;
+    (void)ask(world, source, sql, NULL, 0, 20000, &asked);
+    net_loop_flush(world->loop, true);
+    wait_all(world, &asked, 1, NULL);
+    world->loop = net_loop_free(world->loop);
+    assert_int_equal(net_loop_new(&clock_system, &world->loop, NULL), 0);
+    return asked;
+}
+
+static long peak_kb(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+static void answer_that_grows_from_one_row_to_300_megabytes_is_cut_and_takes_no_memory(void **state)
+{
+    static const char sql[] = "SELECT i AS id, repeat('x', 1000) AS text"
+                              " FROM generate_series(1, (SELECT n FROM pg_grows)) i";
+    struct world *world = *state;
+    struct source *source = open_pg(world);
+
+    write_sql(
+        "DROP TABLE IF EXISTS pg_grows; CREATE TABLE pg_grows (n int); INSERT INTO pg_grows VALUES (1)");
+    for (int i = 0; i < 4; i++) {
+        struct asked asked = ask_in_new_loop(world, source, sql);
+        assert_int_equal(asked.res, 0);
+        assert_int_equal(asked.result->n_rows, 1);
+        done_asked(&asked, 1);
+    }
+    write_sql("UPDATE pg_grows SET n = 300000");
+    long before_kb = peak_kb();
+    for (int i = 0; i < 2; i++) { /* from what was thought small, and then from what is known not to be */
+        struct asked asked = ask_in_new_loop(world, source, sql);
+        if (asked.res < 0)
+            fail_msg("%s", asked.err.message);
+        assert_int_equal(asked.result->n_rows, 100);
+        assert_true(asked.result->is_truncated);
+        assert_true(str_is(asked.result->rows[99].id, "100"));
+        done_asked(&asked, 1);
+    }
+    assert_true(peak_kb() - before_kb < 64 * 1024);
+    write_sql("DROP TABLE pg_grows");
+    close_pg(world, source);
+}
+
+static void row_of_forty_megabytes_ends_its_own_statement_alone(void **state)
+{
+    struct world *world = *state;
+    struct source *source = open_pg(world);
+    struct asked asked[3];
+
+    (void)ask(world, source, "SELECT 'before'", NULL, 0, 20000, &asked[0]);
+    (void)ask(world, source, "SELECT repeat('x', 40 * 1024 * 1024) AS big", NULL, 0, 20000, &asked[1]);
+    (void)ask(world, source, "SELECT 'after'", NULL, 0, 20000, &asked[2]);
+    net_loop_flush(world->loop, true);
+    wait_all(world, asked, 3, NULL);
+    assert_int_equal(asked[0].res, 0);
+    assert_int_equal(asked[1].res, ERR_LIMIT);
+    assert_int_equal(asked[2].res, 0);
+    assert_true(str_is(asked[2].result->rows[0].values[0].text, "after"));
+    done_asked(asked, 3);
     close_pg(world, source);
 }
 
@@ -960,6 +1029,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
         CASE(values_of_every_type_keep_their_meaning),
         CASE(rows_beyond_the_limit_are_left_out_and_said),
+        CASE(answer_that_grows_from_one_row_to_300_megabytes_is_cut_and_takes_no_memory),
+        CASE(row_of_forty_megabytes_ends_its_own_statement_alone),
         CASE(columns_are_known_without_rows),
         CASE(value_of_ten_megabytes_is_refused),
         CASE(parameter_fits_the_column_it_meets),
