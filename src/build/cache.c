@@ -289,12 +289,19 @@ static struct build_flight *flight_new(const struct build *build)
     return flight;
 }
 
-/* A flight that began before the user's last write, or may end after our deadline, is not ours. */
+/* Of requests that come at once any may lead, so a flight's deadline may lie a little behind ours: by the
+ * tenth of the time that gather leaves for the end, it brings its answer by then all the same. */
+static int64_t latest_end(const struct build *build)
+{
+    return build->deadline_us + (build->deadline_us - build->began_us) / 10;
+}
+
+/* A flight that began before the user's last write, or may end well after our deadline, is not ours. */
 static struct build_flight *flight_find(const struct dock *dock, const struct build *build)
 {
     struct build_flight *flight = dock->flights;
     while (flight && (memcmp(&flight->key, &build->key, sizeof flight->key) != 0 ||
-                      flight->version != build->version || flight->deadline_us > build->deadline_us))
+                      flight->version != build->version || flight->deadline_us > latest_end(build)))
         flight = flight->next;
     return flight;
 }
@@ -302,7 +309,8 @@ static struct build_flight *flight_find(const struct dock *dock, const struct bu
 static void wait_for_end(struct build *build, struct dock *dock, struct build_flight *flight)
 {
     struct timespec until;
-    int64_t left_us = build->deadline_us - clock_mono_us(build->engine->clock);
+    int64_t last_us = flight->deadline_us > build->deadline_us ? flight->deadline_us : build->deadline_us;
+    int64_t left_us = last_us - clock_mono_us(build->engine->clock);
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t until_us = until.tv_sec * US_PER_SEC + until.tv_nsec / 1000 + (left_us > 0 ? left_us : 0);
     until.tv_sec = until_us / US_PER_SEC;

@@ -469,6 +469,34 @@ static void short_deadline_does_not_wait_for_a_long_flight(void **state)
     fixture_done(&fixture);
 }
 
+/* Of requests that come at once the one that leads may have been asked for last: nobody asks a second time
+ * for that. The gate stays shut, so that a second question would be seen. */
+static void follower_with_a_little_less_time_joins(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct flyer leader = {.fixture = &fixture}, follower = {.fixture = &fixture};
+    fixture_init(&fixture, "recipe: test\ncache: { ttl: 1m }\n"
+                           "params: { user_id: { type: text }, a: { type: text } }\n"
+                           "sections:\n  - { name: one, from: fake, rows: t=1, how: held }\n");
+    ask(&leader.asked, "ann", "x", NULL);
+    ask(&follower.asked, "ann", "x", NULL);
+    leader.asked.request.deadline_ms = 3000;
+    follower.asked.request.deadline_ms = 2800;
+    assert_int_equal(pthread_create(&leader.thread, NULL, fly, &leader), 0);
+    pthread_mutex_lock(&world.lock);
+    while (world.n_runs == 0)
+        pthread_cond_wait(&world.changed, &world.lock);
+    pthread_mutex_unlock(&world.lock);
+    (void)fly(&follower);
+    pthread_join(leader.thread, NULL);
+    assert_int_equal(world.n_runs, 1);
+    assert_int_equal(follower.rc, 0);
+    assert_false(follower.is_complete);
+    open_the_gate();
+    fixture_done(&fixture);
+}
+
 /* ---- everything at once ---- */
 
 static void *hammer(void *arg)
@@ -533,6 +561,7 @@ int main(void)
         cmocka_unit_test(identical_requests_share_one_build),
         cmocka_unit_test(failing_leader_leaves_nobody_waiting),
         cmocka_unit_test(short_deadline_does_not_wait_for_a_long_flight),
+        cmocka_unit_test(follower_with_a_little_less_time_joins),
         cmocka_unit_test(many_threads_read_write_and_clear_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
