@@ -88,19 +88,21 @@ static int check_fields(const struct session_field *fields, size_t n_fields, str
 }
 
 /* Leaves out what is no JSON: somebody else wrote it. */
-static void drop_malformed(struct session *session)
+static int drop_malformed(struct session *session, struct err_info *reterr)
 {
     size_t n = 0;
     for (size_t i = 0; i < session->n_fields; i++) {
         struct json *root = NULL;
-        bool is_good = is_text(session->fields[i].name) &&
-                       json_parse(session->fields[i].value, MAX_JSON_DEPTH, &root, NULL) == 0;
+        int res = json_parse(session->fields[i].value, MAX_JSON_DEPTH, &root, NULL);
         json_free(root);
-        if (is_good)
+        if (res == ERR_NOMEM) /* which says nothing of the field */
+            return err_set(reterr, res, "out of memory");
+        if (res == 0 && is_text(session->fields[i].name))
             session->fields[n++] = session->fields[i];
     }
     session->n_malformed = session->n_fields - n;
     session->n_fields = n;
+    return 0;
 }
 
 int session_get(struct sessions *sessions, const struct scope *scope, struct str id, int64_t deadline_us,
@@ -113,9 +115,7 @@ int session_get(struct sessions *sessions, const struct scope *scope, struct str
                   ? session_shared_get(sessions, buf_str(&key), deadline_us, arena, ret_session, reterr)
                   : session_local_get(sessions, buf_str(&key), arena, ret_session, reterr);
     buf_done(&key);
-    if (res == 0)
-        drop_malformed(ret_session);
-    return res;
+    return res == 0 ? drop_malformed(ret_session, reterr) : res;
 }
 
 static int set(struct sessions *sessions, const struct scope *scope, struct str id,

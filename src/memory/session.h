@@ -38,7 +38,8 @@ struct session {
     size_t n_malformed; /* fields in Redis that are not ours: left out */
 };
 
-/* 0; 1 there is none, or its time is over; ERR_UNAVAILABLE when the shared tier cannot be asked. */
+/* 0; 1 there is none, or its time is over; ERR_UNAVAILABLE when the shared tier cannot be asked, ERR_REMOTE
+ * when it refuses. */
 int session_get(struct sessions *sessions, const struct scope *scope, struct str id, int64_t deadline_us,
                 struct arena *arena, struct session *ret_session, struct err_info *reterr);
 /* Puts these fields in place of whatever there was. ERR_INVALID and ERR_LIMIT name the field. */

@@ -49,22 +49,27 @@ static struct kept_session *find(struct sessions *sessions, struct str key)
     return kept;
 }
 
-/* Looks at all of them, which a full map of these sizes takes a fraction of a millisecond for. */
-static void drop_first(struct sessions *sessions)
+/* All but one. Looks at each, which a full map of these sizes takes a fraction of a millisecond for. */
+static void drop_first(struct sessions *sessions, const struct kept_session *spared)
 {
     const struct map_entry *entry, *first = NULL;
     for (size_t pos = 0; (entry = map_next(&sessions->kept, &pos));)
-        if (!first ||
-            ((struct kept_session *)entry->value)->until_us < ((struct kept_session *)first->value)->until_us)
+        if (entry->value != spared && (!first || ((struct kept_session *)entry->value)->until_us <
+                                                     ((struct kept_session *)first->value)->until_us))
             first = entry;
     kept_free(take_out(sessions, first->key));
 }
 
-static void make_room(struct sessions *sessions)
+/* For one of n_bytes, which takes the place of `before`, if there is one. */
+static void make_room(struct sessions *sessions, const struct kept_session *before, size_t n_bytes)
 {
-    while (sessions->kept.n >= SESSION_MAX_KEPT ||
-           (sessions->kept.n > 0 && sessions->n_kept_bytes > SESSION_MAX_KEPT_BYTES))
-        drop_first(sessions);
+    size_t n_least = before ? 1 : 0;
+
+    if (before)
+        n_bytes -= before->arena.used_bytes < n_bytes ? before->arena.used_bytes : n_bytes;
+    while (sessions->kept.n > n_least && (sessions->kept.n - n_least >= SESSION_MAX_KEPT ||
+                                          sessions->n_kept_bytes + n_bytes > SESSION_MAX_KEPT_BYTES))
+        drop_first(sessions, before);
 }
 
 static int copy_fields(const struct session_field *fields, size_t n_fields, struct arena *arena,
@@ -139,14 +144,14 @@ int session_local_set(struct sessions *sessions, struct str key, const struct se
     struct kept_session *before = find(sessions, key);
     if (is_merge && !before)
         res = 1;
-    if (!before && res == 0)
-        make_room(sessions);
     kept->n_fields = merge(is_merge ? before : NULL, fields, n_fields, merged);
     if (res == 0)
         res = check_size(merged, kept->n_fields, reterr);
     if (res == 0 && copy_fields(merged, kept->n_fields, &kept->arena, &kept->fields) < 0)
         res = err_set(reterr, arena_error(&kept->arena), "out of memory");
     kept->until_us = clock_mono_us(sessions->clock) + ttl_us;
+    if (res == 0)
+        make_room(sessions, before, kept->arena.used_bytes);
     if (res == 0 && map_put(&sessions->kept, key, kept, &old) < 0)
         res = err_set(reterr, ERR_NOMEM, "out of memory");
     if (res == 0) {

@@ -46,6 +46,16 @@ void session_shared_init(struct sessions *sessions)
     redis_script_init(&sessions->get, get_text);
 }
 
+/* To who wants a session, a tier that is slow is one that cannot be asked. */
+static int told(int res, struct err_info *reterr)
+{
+    if (res != ERR_TIMEOUT)
+        return res;
+    if (reterr)
+        reterr->code = ERR_UNAVAILABLE;
+    return ERR_UNAVAILABLE;
+}
+
 int session_shared_get(struct sessions *sessions, struct str key, int64_t deadline_us, struct arena *arena,
                        struct session *ret_session, struct err_info *reterr)
 {
@@ -53,7 +63,7 @@ int session_shared_get(struct sessions *sessions, struct str key, int64_t deadli
     int res =
         redis_client_run(sessions->client, &sessions->get, key, NULL, 0, deadline_us, arena, &reply, reterr);
     if (res < 0)
-        return res;
+        return told(res, reterr);
     if (reply.kind != RESP_ARRAY || reply.n != 2 || reply.items[0].kind != RESP_ARRAY)
         return err_set(reterr, ERR_REMOTE, "the shared tier's answer is not what was asked for");
     const struct resp *pairs = &reply.items[0];
@@ -98,7 +108,7 @@ int session_shared_set(struct sessions *sessions, struct str key, const struct s
                                deadline_us, &arena, &reply, reterr);
     arena_done(&arena);
     if (res < 0)
-        return res;
+        return told(res, reterr);
     return reply.integer == -1 ? session_too_large(reterr) : reply.integer == 1 ? 0 : 1;
 }
 
@@ -114,5 +124,5 @@ int session_shared_delete(struct sessions *sessions, struct str key, int64_t dea
     if (res == 0 && reply.kind == RESP_ERROR)
         res = redis_error(reply.text, reterr);
     arena_done(&arena);
-    return res < 0 ? res : reply.integer == 1 ? 0 : 1;
+    return res < 0 ? told(res, reterr) : reply.integer == 1 ? 0 : 1;
 }

@@ -180,6 +180,45 @@ static void in_this_process(void **state)
     place_close(&place);
 }
 
+static size_t fill_with(struct place *place, const char *value, size_t n_fields)
+{
+    struct session_field fields[4];
+    static const char *const names[] = {"a", "b", "c", "d"};
+    struct session session;
+    size_t n_there = 0;
+    char id[16];
+
+    for (size_t i = 0; i < n_fields; i++)
+        fields[i] = (struct session_field){str_of(names[i]), str_of(value)};
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(id, sizeof id, "n%d", i);
+        assert_int_equal(put(place, &ann, id, fields, n_fields, (int64_t)(i + 1) * US_PER_SEC), 0);
+        assert_int_not_equal(*fields_of(place, &ann, id), 'n'); /* what was just kept is there */
+        arena_reset(&place->arena);
+    }
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(id, sizeof id, "n%d", i);
+        n_there += session_get(place->sessions, &ann, str_of(id), soon(), &place->arena, &session, NULL) == 0;
+        arena_reset(&place->arena);
+    }
+    return n_there;
+}
+
+/* Also when sessions that are there grow. */
+static void what_this_process_keeps_has_its_maximum(void **state)
+{
+    static char large[60 * 1024];
+    struct place place;
+    (void)state;
+    memset(large, '1', sizeof large - 1);
+    place_open(&place, NULL);
+    assert_int_equal(fill_with(&place, "1", 1), 400);
+    size_t n_there = fill_with(&place, large, 4);
+    assert_true(n_there * 4 * (sizeof large - 1) <= 64 * 1024 * 1024);
+    assert_true(n_there > 100);
+    place_close(&place);
+}
+
 static void in_redis(void **state)
 {
     static const struct session_field one[] = {FIELD("a", "1")};
@@ -230,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_this_process),
+        cmocka_unit_test(what_this_process_keeps_has_its_maximum),
         cmocka_unit_test(in_redis),
         cmocka_unit_test(a_dead_server_is_said),
     };
