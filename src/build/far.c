@@ -26,7 +26,8 @@
 #define HEAD_BYTES      (MAGIC_BYTES + DIGEST_BYTES + 16)
 #define MAX_VALUE_BYTES ((size_t)1024 * 1024) /* larger answers are not shared: rare, and slow to carry */
 #define MAX_EPOCH_BYTES 64
-#define MAX_WAITING     64 /* writes */
+#define MAX_WAITING     64        /* writes */
+#define MIN_WAIT_US     US_PER_MS /* with less than that to wait it is not asked */
 #define WRITE_WAIT_US   (500 * US_PER_MS)
 #define CLEAR_WAIT_US   US_PER_SEC
 
@@ -150,6 +151,8 @@ static int ask(struct build *build, const unsigned char digest[DIGEST_BYTES], st
     int64_t left_us = (build->deadline_us - now_us) / 4; /* whatever is left, most of it is for building */
     struct buf key, epoch_key;
 
+    if (left_us < MIN_WAIT_US)
+        return ERR_TIMEOUT;
     buf_init(&key, 1024);
     buf_init(&epoch_key, 1024);
     int rc = make_keys(build, digest, &key, &epoch_key);

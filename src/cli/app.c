@@ -269,8 +269,15 @@ static void append_fingerprint(const struct app *app, struct buf *buf)
                                  config->rerank_format};
 
     for (size_t i = 0; i < config->n_connections; i++) {
-        value_print_key(value_text(str_of(config->connections[i].name)), buf);
-        value_print_key(value_text(str_of(config->connections[i].url)), buf);
+        const struct config_connection *connection = &config->connections[i];
+        value_print_key(value_text(str_of(connection->name)), buf);
+        value_print_key(value_text(str_of(connection->url)), buf);
+        value_print_key(connection->key ? value_text(str_of(connection->key)) : value_null(), buf);
+        value_print_key(value_int((int64_t)connection->n_headers), buf);
+        for (size_t k = 0; k < connection->n_headers; k++) {
+            value_print_key(value_text(str_of(connection->headers[k].name)), buf);
+            value_print_key(value_text(str_of(connection->headers[k].value)), buf);
+        }
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         value_print_key(texts[i] ? value_text(str_of(texts[i])) : value_null(), buf);

@@ -148,7 +148,7 @@ static int parse_value(struct str reply, size_t *pos, int depth, struct arena *a
         break;
     }
     if (head.n < 0) {
-        ret_resp->kind = RESP_NIL;
+        *ret_resp = (struct resp){.kind = RESP_NIL};
         return 0;
     }
     ret_resp->kind = head.kind == '$' ? RESP_TEXT : RESP_ARRAY;

@@ -177,6 +177,8 @@ static void what_one_server_built_another_finds(void **state)
     assert_int_equal(stats_of(&pair.servers[1]).n_far_hits, 1);
     assert_true(str_eq(build(&pair, &pair.servers[1], "acme", "ann", "x", "hit"), text));
     assert_int_equal(stats_of(&pair.servers[1]).n_far_hits, 1); /* the first level has it now */
+    assert_int_equal(stats_of(&pair.servers[0]).n_far_misses, 1);
+    assert_int_equal(stats_of(&pair.servers[0]).n_far_refused, 0); /* nothing there is nothing foreign */
     struct resp keys = keys_of(&pair, "");
     assert_int_equal(keys.n, 1);
     int64_t ms = CALL(&pair, STR_LIT("PTTL"), keys.items[0].text).integer;
