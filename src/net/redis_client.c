@@ -11,6 +11,11 @@
 #define CONNECT_TIMEOUT_US (2 * US_PER_SEC)
 #define IDLE_TIMEOUT_US    (300 * US_PER_SEC)
 #define MAX_SCRIPT_ARGS    160
+/* Who waits less than this and hears nothing has learnt nothing of the server: it may just be some way off.
+ */
+#define HASTY_US (4 * US_PER_MS)
+/* A server that refuses writes answers reads: it is well when it has refused nothing for so long. */
+#define REFUSAL_HOLD_US (10 * US_PER_SEC)
 
 struct redis_client {
     struct redis_server *server;
@@ -21,6 +26,7 @@ struct redis_client {
     uint64_t n_calls, n_failures; /* atomic */
     pthread_mutex_t lock;         /* guards what follows */
     bool is_down;
+    int64_t refused_us; /* monotonic: when it last answered, but would not do its work; 0: never */
     char trouble[ERR_MESSAGE_SIZE];
     redis_client_observe_fn observe;
     void *observe_owner;
@@ -169,37 +175,59 @@ static enum breaker_outcome outcome_of(int res)
                                                 : BREAKER_ANSWERED;
 }
 
-static void note(struct redis_client *client, int res, const struct err_info *err)
+/* It answers, and cannot do what it is there for: it loads, is full, a replica, another node, wants a
+ * password. What is wrong with one key or one script is no such thing. */
+static bool is_refusal(const struct resp *reply)
 {
-    bool is_silent = outcome_of(res) == BREAKER_SILENT || res == ERR_REMOTE;
+    return reply->kind == RESP_ERROR && !str_starts_with(reply->text, STR_LIT("ERR ")) &&
+           !str_starts_with(reply->text, STR_LIT("NOSCRIPT")) &&
+           !str_starts_with(reply->text, STR_LIT("WRONGTYPE"));
+}
+
+/* Remembers how it fares, and tells whoever observes. trouble: NULL when there is none. */
+static void note(struct redis_client *client, const char *trouble, bool has_refused)
+{
+    int64_t now_us = clock_mono_us(client->clock);
 
     pthread_mutex_lock(&client->lock);
     bool was_down = client->is_down;
-    client->is_down = is_silent;
-    if (is_silent)
-        memcpy(client->trouble, err->message, sizeof client->trouble);
+    bool is_held = !trouble && client->refused_us && now_us - client->refused_us < REFUSAL_HOLD_US;
+    if (has_refused)
+        client->refused_us = now_us;
+    if (!is_held)
+        client->is_down = trouble != NULL;
+    if (trouble)
+        (void)snprintf(client->trouble, sizeof client->trouble, "%s", trouble);
     pthread_mutex_unlock(&client->lock);
-    if (client->observe && (is_silent || was_down))
-        client->observe(client->observe_owner, is_silent ? err->message : NULL);
-    if (res < 0)
-        __atomic_fetch_add(&client->n_failures, 1, __ATOMIC_RELAXED);
+    if (client->observe && (trouble || (was_down && !is_held)))
+        client->observe(client->observe_owner, trouble);
 }
 
 int redis_client_call(struct redis_client *client, const struct str *args, size_t n, int64_t deadline_us,
                       struct arena *arena, struct resp *ret_reply, struct err_info *reterr)
 {
-    struct err_info err = {0};
-    int64_t wait_us;
+    struct err_info err = {0}, refusal = {0};
+    int64_t wait_us, began_us = clock_mono_us(client->clock);
 
     __atomic_fetch_add(&client->n_calls, 1, __ATOMIC_RELAXED);
-    if (!breaker_may_ask(&client->breaker, clock_mono_us(client->clock), &wait_us)) {
+    if (!breaker_may_ask(&client->breaker, began_us, &wait_us)) {
         __atomic_fetch_add(&client->n_failures, 1, __ATOMIC_RELAXED);
         return err_set(reterr, ERR_UNAVAILABLE, "%s did not answer several times in a row",
                        redis_server_place(client->server));
     }
     int res = call(client, args, n, deadline_us, arena, ret_reply, &err);
-    breaker_note(&client->breaker, clock_mono_us(client->clock), outcome_of(res));
-    note(client, res, &err);
+    bool says_nothing = res == ERR_TIMEOUT && deadline_us - began_us < HASTY_US;
+    enum breaker_outcome outcome = says_nothing ? BREAKER_UNKNOWN : outcome_of(res);
+    bool has_refused = res == 0 && is_refusal(ret_reply);
+    breaker_note(&client->breaker, clock_mono_us(client->clock), outcome);
+    if (has_refused)
+        (void)redis_error(ret_reply->text, &refusal);
+    if (has_refused)
+        note(client, refusal.message, true);
+    else if (!says_nothing)
+        note(client, outcome == BREAKER_SILENT || res == ERR_REMOTE ? err.message : NULL, false);
+    if (res < 0)
+        __atomic_fetch_add(&client->n_failures, 1, __ATOMIC_RELAXED);
     if (res < 0 && reterr)
         *reterr = err;
     return res;

@@ -35,7 +35,8 @@ void redis_client_key(const struct redis_client *client, const char *what, struc
                       struct buf *key);
 
 /* Sends one command. *ret_reply lives in the arena; an error that the server sent is a reply, too.
- * ERR_UNAVAILABLE, ERR_TIMEOUT: it cannot be had; sent or not, it may have been run. */
+ * ERR_UNAVAILABLE, ERR_TIMEOUT: it cannot be had; sent or not, it may have been run. A wait of less than 4 ms
+ * that was in vain is not held against the server. */
 int redis_client_call(struct redis_client *client, const struct str *args, size_t n, int64_t deadline_us,
                       struct arena *arena, struct resp *ret_reply, struct err_info *reterr);
 
@@ -61,11 +62,12 @@ struct redis_client_stats {
     struct breaker_stats breaker;
 };
 void redis_client_describe(struct redis_client *client, struct redis_client_stats *ret_stats);
-/* Called after calls that had no answer, with the reason, and after the first one that had again, with NULL.
+/* Called after calls that had no answer, or a refusal to serve (LOADING, OOM, READONLY, MOVED, NOAUTH ...),
+ * with the reason, and once when all is well again, with NULL: with an answer, 10 s after the last refusal.
  * From any thread; must not wait. Set while no call is under way; fn NULL: nobody. */
 typedef void (*redis_client_observe_fn)(void *owner, const char *trouble);
 void redis_client_observe(struct redis_client *client, redis_client_observe_fn observe, void *owner);
-/* The sentence of the last failure, if it is down now; "" if it is not. */
+/* The sentence of the last failure or refusal, if that holds now; "" if it does not. */
 void redis_client_trouble(struct redis_client *client, char ret_sentence[ERR_MESSAGE_SIZE]);
 
 #endif

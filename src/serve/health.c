@@ -128,6 +128,18 @@ static void take_answer(struct probe *probe, int rc, const struct err_info *err)
     pthread_mutex_unlock(&probe->health->lock);
 }
 
+/* One that answers, and would not do what it was asked to a moment ago, is not well either. */
+static int ask_shared(const struct probe *probe, int64_t deadline_us, struct err_info *reterr)
+{
+    char trouble[ERR_MESSAGE_SIZE];
+    int rc = redis_client_ping(probe->shared, deadline_us, reterr);
+
+    if (rc < 0)
+        return rc;
+    redis_client_trouble(probe->shared, trouble);
+    return trouble[0] ? err_set(reterr, ERR_REMOTE, "%s", trouble) : 0;
+}
+
 /* On a worker. */
 static void ask(void *arg)
 {
@@ -138,7 +150,7 @@ static void ask(void *arg)
     buf_init(&said, 4096);
     int64_t deadline_us = probe->asked_us + ASK_FOR_US;
     int rc = probe->source ? source_check(probe->source, deadline_us, &said, &err)
-                           : redis_client_ping(probe->shared, deadline_us, &err);
+                           : ask_shared(probe, deadline_us, &err);
     buf_done(&said);
     take_answer(probe, rc, &err);
 }

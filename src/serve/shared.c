@@ -29,11 +29,11 @@ static void on_call(void *owner, const char *trouble)
     }
     pthread_mutex_unlock(&watch->lock);
     if (is_due && trouble)
-        log_event(LOG_WARN, "the shared tier does not answer; this server goes on alone",
+        log_event(LOG_WARN, "the shared tier does not serve; this server goes on alone",
                   LOG_CSTR("server", redis_client_place(watch->client)), LOG_CSTR("message", trouble),
                   LOG_END);
     else if (is_due)
-        log_event(LOG_INFO, "the shared tier answers again",
+        log_event(LOG_INFO, "the shared tier serves again",
                   LOG_CSTR("server", redis_client_place(watch->client)), LOG_END);
 }
 
