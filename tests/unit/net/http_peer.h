@@ -29,7 +29,8 @@ struct peer {
     char url[64];
     pthread_t thread;
     atomic_int n_conns, n_requests;
-    char last[8192]; /* the latest request; read it after its answer came */
+    pthread_mutex_t lock; /* of those who write last */
+    char last[8192];      /* the latest request; read it after its answer came, while no other is under way */
     pthread_t threads[PEER_MAX_CONNS];
     int fds[PEER_MAX_CONNS];
     const char *(*answer)(const char *path); /* a whole answer, headers and all; NULL: close at once */
@@ -82,7 +83,9 @@ static inline void *peer_conn_main(void *arg)
     char request[8192], path[4096];
     static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     while (peer_read(conn, request, sizeof request) && sscanf(request, "%*s %4095s", path) == 1) {
-        memcpy(peer->last, request, sizeof request);
+        pthread_mutex_lock(&peer->lock);
+        (void)snprintf(peer->last, sizeof peer->last, "%s", request);
+        pthread_mutex_unlock(&peer->lock);
         atomic_fetch_add(&peer->n_requests, 1);
         const char *answer = peer->answer ? peer->answer(path) : NULL;
         if (answer) {
@@ -141,6 +144,7 @@ static inline void peer_start(struct peer *peer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
+    pthread_mutex_init(&peer->lock, NULL);
     peer->socket = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(peer->socket, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(peer->socket, 64), 0);
@@ -159,6 +163,7 @@ static inline void peer_stop(struct peer *peer)
         pthread_join(peer->threads[i], NULL);
         close(peer->fds[i]);
     }
+    pthread_mutex_destroy(&peer->lock);
 }
 
 #endif
