@@ -4,8 +4,11 @@
  * Each time the build must end in a clean error or a right answer, and the next build must be whole again.
  *
  * The program is linked with --wrap for malloc, calloc and realloc, so every allocation that goes through
- * mem_alloc (ours, SQLite's) counts.
+ * mem_alloc (ours, SQLite's) counts. The Redis and HTTP servers that are asked, too, are a process of their
+ * own, whose allocations do not fail.
  */
+#include "../unit/net/http_peer.h"
+#include "../unit/net/redis_peer.h"
 #include "build/build.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -16,7 +19,62 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* ---- the servers that are asked ---- */
+
+struct peers {
+    pid_t pid;
+    char redis_url[64], web_url[64];
+};
+
+static const char *answer_rows(const char *path)
+{
+    (void)path;
+    return "HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n[{\"a\":\"rain\"},{\"a\":\"then  sun\"}]";
+}
+
+static void serve_peers(int to_parent, int from_parent)
+{
+    static struct redis_peer redis;
+    static struct peer web;
+    char byte;
+
+    redis_peer_open(&redis, "$13\r\nkept in Redis");
+    web.answer = answer_rows;
+    peer_start(&web);
+    if (write(to_parent, redis.url, sizeof redis.url) < 0 || write(to_parent, web.url, sizeof web.url) < 0)
+        _exit(1);
+    (void)!read(from_parent, &byte, 1); /* until the parent has ended, however it does */
+    _exit(0);
+}
+
+/* Before any thread is made. */
+static int peers_open(struct peers *peers)
+{
+    int up[2], down[2];
+
+    if (pipe(up) < 0 || pipe(down) < 0 || (peers->pid = fork()) < 0)
+        abort();
+    if (peers->pid == 0) {
+        (void)close(down[1]);
+        serve_peers(up[1], down[0]);
+    }
+    (void)close(down[0]);
+    if (read(up[0], peers->redis_url, sizeof peers->redis_url) != sizeof peers->redis_url ||
+        read(up[0], peers->web_url, sizeof peers->web_url) != sizeof peers->web_url)
+        abort();
+    (void)close(up[0]);
+    (void)close(up[1]);
+    return down[1];
+}
+
+static void peers_close(const struct peers *peers, int fd)
+{
+    (void)close(fd);
+    (void)waitpid(peers->pid, NULL, 0);
+}
 
 /* ---- the heap that fails ---- */
 
@@ -90,15 +148,18 @@ static const char recipe_text[] =
     "    query: SELECT id, title, due FROM tasks WHERE user_id = :user.id AND due < :now + 3650d ORDER BY "
     "due LIMIT :days\n"
     "    item: \"- {title}{due? (due {due|date})}\"\n"
+    "  - { name: cached, title: Cached, from: store, key: \"k:{user_id}\", type: string, item: \"- {value}\" "
+    "}\n"
+    "  - { name: web, title: Web, from: web, path: \"/rows\", item: \"- {a}\" }\n"
     "  - { name: about, title: About, from: text, when: query, text: \"The question was: {query}\" }\n";
 
 struct world {
     char folder[64];
     struct store *store;
     struct memory *memory;
-    struct workers *workers;
+    struct workers *workers, *connectors;
     struct source_env env;
-    struct source *main_source;
+    struct source *sources[3];
     struct recipe_book book;
     struct build_engine *engine;
 };
@@ -148,7 +209,7 @@ static void fill_memory(struct world *world, struct err_info *info)
     arena_done(&arena);
 }
 
-static void world_open(struct world *world)
+static void world_open(struct world *world, const struct peers *peers)
 {
     struct err_info info = {0};
     char path[128], url[160], store_url[160];
@@ -168,10 +229,18 @@ static void world_open(struct world *world)
                   "INSERT INTO tasks(user_id,title,due) VALUES('u1','Pay the rent',datetime('now','+1 day')),"
                   "('u1','Call the dentist',NULL),('u1','Water the plants',datetime('now','+2 days'));");
     snprintf(url, sizeof(url), "sqlite:%s", path);
-    world->env = (struct source_env){world->memory, world->workers, &clock_system};
-    must(source_open(&world->env, &(struct source_options){.name = "main", .url = str_of(url)},
-                     &world->main_source, &info),
-         &info, "source_open");
+    must(workers_new("connect", 2, 64, &world->connectors, &info), &info, "workers_new");
+    world->env = (struct source_env){.memory = world->memory,
+                                     .workers = world->workers,
+                                     .connectors = world->connectors,
+                                     .clock = &clock_system};
+    const char *const places[][2] = {{"main", url}, {"store", peers->redis_url}, {"web", peers->web_url}};
+    struct recipe_connection connections[3];
+    for (size_t i = 0; i < 3; i++) {
+        const struct source_options source = {.name = places[i][0], .url = str_of(places[i][1])};
+        must(source_open(&world->env, &source, &world->sources[i], &info), &info, "source_open");
+        connections[i] = (struct recipe_connection){str_of(places[i][0]), source_ops_of(world->sources[i])};
+    }
     char recipe_folder[96];
     snprintf(recipe_folder, sizeof(recipe_folder), "%s/recipes", world->folder);
     snprintf(path, sizeof(path), "mkdir -p %s", recipe_folder);
@@ -179,13 +248,11 @@ static void world_open(struct world *world)
         abort();
     snprintf(path, sizeof(path), "%s/torture.yaml", recipe_folder);
     write_file(path, recipe_text);
-    struct recipe_connection connections[] = {{STR_LIT("main"), source_ops_of(world->main_source)},
-                                              {STR_LIT("series"), source_ops_of(world->main_source)}};
     const char *folders[] = {recipe_folder};
-    must(recipe_book_load(folders, 1, connections, 2, &world->book, NULL, &info), &info, "recipe_book_load");
+    must(recipe_book_load(folders, 1, connections, 3, &world->book, NULL, &info), &info, "recipe_book_load");
     struct build_options options = {.env = &world->env,
-                                    .connections = &world->main_source,
-                                    .n_connections = 1,
+                                    .connections = world->sources,
+                                    .n_connections = 3,
                                     .recipes = &world->book,
                                     .max_cache_bytes = 1 << 20,
                                     .max_cache_entries = 100,
@@ -196,9 +263,11 @@ static void world_open(struct world *world)
 static void world_close(struct world *world)
 {
     build_engine_free(world->engine);
-    source_close(world->main_source);
+    for (size_t i = 0; i < 3; i++)
+        source_close(world->sources[i]);
     recipe_book_done(&world->book);
     workers_free(world->workers);
+    workers_free(world->connectors);
     memory_free(world->memory);
     store_close(world->store);
     char command[128];
@@ -265,6 +334,9 @@ static long torture(struct world *world, enum build_cache_use cache, bool sticky
         if (!outcome.answer->is_complete || !str_eq(outcome.answer->context, whole)) {
             fprintf(stderr, "alloc_build: %ld: the build after a failure is not whole:\n%.*s\n", n,
                     STR_ARG(outcome.answer->context));
+            for (size_t i = 0; i < outcome.answer->n_sections; i++)
+                fprintf(stderr, "%.*s: %.*s\n", STR_ARG(outcome.answer->sections[i].name),
+                        STR_ARG(outcome.answer->sections[i].error));
             exit(1);
         }
         build_answer_unref(outcome.answer);
@@ -280,10 +352,12 @@ static long torture(struct world *world, enum build_cache_use cache, bool sticky
 int main(void)
 {
     struct world world = {0};
+    struct peers peers = {0};
     struct err_info info = {0};
     if (sodium_init() < 0)
         return 1;
-    world_open(&world);
+    int peers_fd = peers_open(&peers);
+    world_open(&world, &peers);
 
     /* The store's readers and statements warm up one after the other, so only the fewest of many builds
      * count. */
@@ -307,5 +381,6 @@ int main(void)
     n_injected += torture(&world, CACHE_REFRESH, false, whole, n_all);
     build_answer_unref(first.answer);
     world_close(&world);
+    peers_close(&peers, peers_fd);
     return n_injected > n_all ? 0 : 1;
 }

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#define PEER_MAX_CONNS 64
+#define PEER_MAX_CONNS 800
 
 struct peer {
     int socket;

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#define REDIS_PEER_MAX_CONNS 64
+#define REDIS_PEER_MAX_CONNS 800
 
 struct redis_peer {
     int socket;
