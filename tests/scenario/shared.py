@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that share a Redis which is killed, comes back, and is full: answers go on, /readyz and the log say it, limits hold."""
+"""Servers that share a Redis which is killed, comes back, freezes, and is full: answers go on, /readyz and the log say it, limits hold."""
 import contextlib
 import json
 import re
@@ -131,6 +131,21 @@ def case_killed_tier_costs_no_answer_and_is_used_again_when_it_is_back(world):
         told = [line for line in first.log().split("\n") if "shared tier" in line]
         assert re.search("does not serve.*alone", told[0]) and "serves again" in told[-1] and len(told) <= 6, told
         assert urllib.parse.urlsplit(url).password not in first.log()
+
+
+def case_frozen_tier_costs_no_answer_and_none_is_mistaken_for_another(world):
+    with servers.Own() as own:
+        configure(world, own.start("redis"))
+        with promises.serving(world) as server, Load([server]) as load:
+            load.see_more()
+            own.freeze("redis")
+            load.see_more()
+            assert wait_until_ready_says(server, ["shared"])["message"]
+            server.ask("PUT", "/v1/sessions/s1", {"fields": {"step": 1}}, expect=503)
+            own.thaw("redis")
+            wait_until_ready_says(server, [])
+            load.see_more()
+            server.ask("PUT", "/v1/sessions/s1", {"fields": {"step": 1}})
 
 
 def case_limit_holds_in_each_server_while_the_tier_is_down(world):
