@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docker-compose.yml promises: nothing reachable from outside, no password in it, nothing that changes by itself.
 
-Compose itself checks the file where it is installed; no container is started.
+Compose itself checks the file where it is installed; no container is started. What a database runs when it begins is run on a server of the tests.
 """
 import os
 import re
 import shutil
 import subprocess
 import sys
+import uuid
 
 import cases
 import servers
@@ -116,6 +117,57 @@ def case_data_lies_in_named_volumes(_):
     volumes = composition()["volumes"]
     used = [volume.split(":")[0] for _, service in services() for volume in service["volumes"]]
     assert set(volumes) == {name for name in used if not name.startswith(".")}
+
+
+INIT = "/docker-entrypoint-initdb.d/"
+
+
+def begin(world, service, url, *images):
+    """A database of the test server, made as the image makes the first one, after statements of the image's own; its URL."""
+    name = "precis_" + uuid.uuid4().hex[:12]
+    servers.psql(servers.said("PSQL"), url, f"CREATE DATABASE {name}")
+    folder = world.path(service)
+    os.mkdir(folder)
+    for volume in composition()["services"][service]["volumes"]:
+        source, target = volume.split(":")[:2]
+        if target.startswith(INIT):
+            assert volume.endswith(":ro"), volume
+            os.symlink(os.path.abspath(os.path.join(ROOT, source)), os.path.join(folder, target[len(INIT):]))
+    own = servers.with_database(url, name)
+    for text in images:
+        servers.psql(servers.said("PSQL"), own, text)
+    for script in sorted(os.listdir(folder)):
+        if script.endswith(".sql"):  # a folder is passed over
+            servers.psql(servers.said("PSQL"), own, "@" + os.path.join(folder, script))
+    return own
+
+
+def tables(url):
+    return set(servers.psql(servers.said("PSQL"), url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'").split("\n"))
+
+
+def drop(url, name):
+    servers.psql(servers.said("PSQL"), url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def case_postgres_begins_with_the_tables_of_both_recipes(world):
+    url = servers.shared("postgres")
+    drop(url, "fleet")
+    own = begin(world, "postgres", url)
+    assert {"users", "tasks", "calendar_events", "knowledge_base", "user_watchlist"} <= tables(own), tables(own)
+    fleet = tables(servers.with_database(url, "fleet"))
+    assert {"users", "devices", "error_logs", "audit_logs", "incidents"} <= fleet, fleet
+    assert "/fleet\n" in read("packaging", "precis.compose.yaml")
+    drop(url, "fleet")
+    drop(url, own.rsplit("/", 1)[1].split("?")[0])
+
+
+def case_timescale_begins_with_hypertables(world):
+    url = servers.shared("timescale")
+    own = begin(world, "timescale", url, "CREATE EXTENSION IF NOT EXISTS timescaledb")
+    found = servers.psql(servers.said("PSQL"), own, "SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1")
+    assert found.split("\n") == ["financial_data", "smart_home_states", "weather_data"], found
+    drop(url, own.rsplit("/", 1)[1].split("?")[0])
 
 
 def case_servers_that_not_everybody_needs_are_profiles(_):

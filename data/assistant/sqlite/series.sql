@@ -34,4 +34,4 @@ CREATE TABLE IF NOT EXISTS smart_home_states (
     state       TEXT CHECK (state IS NULL OR json_valid(state))
 );
 
-CREATE INDEX IF NOT EXISTS idx_smart_home_user_time ON smart_home_states (user_id, time DESC);
+CREATE INDEX IF NOT EXISTS idx_smart_home_user_time_device ON smart_home_states (user_id, time DESC, device_id);
