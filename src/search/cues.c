@@ -81,19 +81,26 @@ static bool is_at(struct str text, size_t pos, struct str what)
     return str_eq(str_slice(text, pos, what.len), what);
 }
 
-/* How many bytes the letter at pos has; 0: there is none. Of what lies beyond ASCII, letters are all that two
+/* How many bytes the letter beyond ASCII at pos has; 0: there is none. Letters are all that two
  * bytes or a first byte of 0xe0 and 0xe1 write, but the signs of Latin-1 (first byte 0xc2) and the Arabic
  * marks: the scripts with spaces between words. Behind them come punctuation, signs, Chinese, Japanese,
  * Korean, emoji. */
-static size_t letter_at(struct str text, size_t pos)
+static size_t wide_letter_at(struct str text, size_t pos)
 {
-    unsigned char c = pos < text.len ? (unsigned char)text.ptr[pos] : 0;
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-        return 1;
+    unsigned char c = (unsigned char)text.ptr[pos];
     if (c < 0xc3 || c > 0xe1 || is_at(text, pos, STR_LIT("؟")) || is_at(text, pos, STR_LIT("،")))
         return 0;
     size_t len = c < 0xe0 ? 2 : 3;
     return pos + len <= text.len ? len : 0;
+}
+
+/* Short enough to stand where it is called, once for each byte of a text. */
+static inline size_t letter_at(struct str text, size_t pos)
+{
+    unsigned char c = pos < text.len ? (unsigned char)text.ptr[pos] : 0;
+    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+        return 1;
+    return c < 0x80 ? 0 : wide_letter_at(text, pos);
 }
 
 /* A word has begun before pos. */
@@ -176,10 +183,11 @@ struct str cues_split_speaker(struct str text, struct str *speaker)
 
 static struct str next_word(struct str text, size_t *pos)
 {
-    size_t start = *pos;
-    for (size_t len; (len = letter_at(text, *pos)) > 0;)
-        *pos += len;
-    return str_slice(text, start, *pos - start);
+    size_t start = *pos, end = start;
+    for (size_t len; (len = letter_at(text, end)) > 0;)
+        end += len;
+    *pos = end;
+    return str_slice(text, start, end - start);
 }
 
 static void count(uint8_t *n)

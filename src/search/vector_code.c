@@ -28,6 +28,13 @@
 /* Compiled into each of those that call it, for what these are compiled for. */
 #define INLINE static inline __attribute__((always_inline))
 
+/* Vectors of the compiler's own: it does not find these by itself. */
+typedef double four __attribute__((vector_size(32)));
+typedef float four_floats __attribute__((vector_size(16)));
+typedef int32_t four_whole __attribute__((vector_size(16)));
+typedef float eight __attribute__((vector_size(32)));
+typedef int32_t eight_bits __attribute__((vector_size(32)));
+
 static double add_up(const double sums[N_SUMS])
 {
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
@@ -36,11 +43,19 @@ static double add_up(const double sums[N_SUMS])
 /* The sum of the squares of n numbers. */
 INLINE double square_length(const float *vector, uint32_t n)
 {
-    double sums[N_SUMS] = {0};
+    four low = {0}, high = {0};
     uint32_t i = 0;
-    for (; i + N_SUMS <= n; i += N_SUMS)
-        for (unsigned j = 0; j < N_SUMS; j++)
-            sums[j] += (double)vector[i + j] * vector[i + j];
+    for (; i + N_SUMS <= n; i += N_SUMS) {
+        four_floats numbers[2];
+        memcpy(numbers, vector + i, sizeof(numbers));
+        four wide0 = __builtin_convertvector(numbers[0], four),
+             wide1 = __builtin_convertvector(numbers[1], four);
+        low += wide0 * wide0;
+        high += wide1 * wide1;
+    }
+    double sums[N_SUMS];
+    memcpy(sums, &low, sizeof(low));
+    memcpy(sums + 4, &high, sizeof(high));
     for (; i < n; i++)
         sums[i % N_SUMS] += (double)vector[i] * vector[i];
     return add_up(sums);
@@ -106,10 +121,18 @@ INLINE int32_t nearest(float x)
 /* The sum of the products; each is exact. */
 INLINE double product_of(const int16_t *steps, const float *rotated, uint32_t width)
 {
-    double sums[N_SUMS] = {0};
-    for (uint32_t i = 0; i < width; i += N_SUMS)
-        for (unsigned j = 0; j < N_SUMS; j++)
-            sums[j] += (double)steps[i + j] * rotated[i + j];
+    four low = {0}, high = {0};
+    for (uint32_t i = 0; i < width; i += N_SUMS) {
+        four_floats numbers[2];
+        four_whole whole[2] = {{steps[i], steps[i + 1], steps[i + 2], steps[i + 3]},
+                               {steps[i + 4], steps[i + 5], steps[i + 6], steps[i + 7]}};
+        memcpy(numbers, rotated + i, sizeof(numbers));
+        low += __builtin_convertvector(whole[0], four) * __builtin_convertvector(numbers[0], four);
+        high += __builtin_convertvector(whole[1], four) * __builtin_convertvector(numbers[1], four);
+    }
+    double sums[N_SUMS];
+    memcpy(sums, &low, sizeof(low));
+    memcpy(sums + 4, &high, sizeof(high));
     return add_up(sums);
 }
 
@@ -173,12 +196,13 @@ static uint64_t signs_at(unsigned round, uint32_t word)
 
 INLINE void flip_signs(float *vector, uint32_t width, unsigned round)
 {
+    const eight_bits place = {1, 2, 4, 8, 16, 32, 64, 128};
     for (uint32_t word = 0; word < width / 64; word++) {
         uint64_t signs = signs_at(round, word);
-        for (unsigned i = 0; i < 64; i++) {
-            uint32_t bits;
+        for (unsigned i = 0; i < 64; i += 8) {
+            eight_bits bits, flips = (place & (int32_t)(signs >> i & 0xff)) == place;
             memcpy(&bits, &vector[word * 64 + i], sizeof(bits));
-            bits ^= (uint32_t)(signs >> i & 1) << 31;
+            bits ^= flips & INT32_MIN;
             memcpy(&vector[word * 64 + i], &bits, sizeof(bits));
         }
     }
@@ -187,7 +211,6 @@ INLINE void flip_signs(float *vector, uint32_t width, unsigned round)
 /* Sums and differences at distances 1, 2 and 4, eight numbers at a time. */
 INLINE void transform_eights(float *vector, uint32_t n)
 {
-    typedef float eight __attribute__((vector_size(32)));
     const eight signs1 = {1, -1, 1, -1, 1, -1, 1, -1}, signs2 = {1, 1, -1, -1, 1, 1, -1, -1},
                 signs4 = {1, 1, 1, 1, -1, -1, -1, -1};
     for (uint32_t at = 0; at < n; at += 8) {
@@ -200,19 +223,59 @@ INLINE void transform_eights(float *vector, uint32_t n)
     }
 }
 
+INLINE void transform_pair(eight *left, eight *right)
+{
+    eight sum = *left + *right;
+    *right = *left - *right;
+    *left = sum;
+}
+
+/* Sums and differences at the distance half, a power of two from 8 up. */
+INLINE void transform_at(float *vector, uint32_t n, uint32_t half)
+{
+    for (uint32_t at = 0; at < n; at += 2 * half)
+        for (uint32_t i = at; i < at + half; i += 8) {
+            float *places[2] = {vector + i, vector + i + half};
+            eight v0, v1;
+            memcpy(&v0, places[0], sizeof(v0));
+            memcpy(&v1, places[1], sizeof(v1));
+            transform_pair(&v0, &v1);
+            memcpy(places[0], &v0, sizeof(v0));
+            memcpy(places[1], &v1, sizeof(v1));
+        }
+}
+
+/* The same at the distances half and 2 * half, with each number read and written once. */
+INLINE void transform_at_two(float *vector, uint32_t n, uint32_t half)
+{
+    for (uint32_t at = 0; at < n; at += 4 * half)
+        for (uint32_t i = at; i < at + half; i += 8) {
+            float *places[4] = {vector + i, vector + i + half, vector + i + 2 * half, vector + i + 3 * half};
+            eight v0, v1, v2, v3; /* an array would not stay in registers */
+            memcpy(&v0, places[0], sizeof(v0));
+            memcpy(&v1, places[1], sizeof(v1));
+            memcpy(&v2, places[2], sizeof(v2));
+            memcpy(&v3, places[3], sizeof(v3));
+            transform_pair(&v0, &v1);
+            transform_pair(&v2, &v3);
+            transform_pair(&v0, &v2);
+            transform_pair(&v1, &v3);
+            memcpy(places[0], &v0, sizeof(v0));
+            memcpy(places[1], &v1, sizeof(v1));
+            memcpy(places[2], &v2, sizeof(v2));
+            memcpy(places[3], &v3, sizeof(v3));
+        }
+}
+
 /* The Walsh-Hadamard transform of n numbers, a power of two from 64 up; lengths grow by sqrt(n). */
 INLINE void transform(float *vector, uint32_t n)
 {
+    uint32_t half = 8;
     transform_eights(vector, n);
-    for (uint32_t half = 8; half < n; half *= 2)
-        for (uint32_t at = 0; at < n; at += 2 * half) {
-            float *restrict left = vector + at, *restrict right = vector + at + half;
-            for (uint32_t i = 0; i < half; i++) {
-                float sum = left[i] + right[i], difference = left[i] - right[i];
-                left[i] = sum;
-                right[i] = difference;
-            }
-        }
+    for (; 2 * half < n; half *= 4)
+        transform_at_two(vector, n, half);
+    if (half < n)
+        transform_at(vector, n, half);
 }
 
 INLINE void rotate(float *vector, uint32_t width)

@@ -11,7 +11,7 @@
 
 #define MAX_READ_BYTES 2048
 #define MAX_READ_WORDS 64
-#define MEMO_SLOTS     2048 /* a power of two; 72 KB */
+#define MEMO_PAIRS     1024 /* a power of two; 72 KB */
 #define MEMO_BYTES     19
 #define WORDS_A_CHECK  8
 #define SURE_EVIDENCE  3
@@ -146,13 +146,16 @@ static struct proof prove(struct str plain)
     return proof;
 }
 
-/* Words as they stand in texts, with what they prove: a direct-mapped table. */
+struct proven {
+    struct proof proof;
+    unsigned char len; /* 0: empty */
+    char word[MEMO_BYTES];
+};
+
+/* Words as they stand in texts, with what they prove. A new one takes the first slot of a pair; the one there
+ * moves to the second. */
 struct language_memo {
-    struct {
-        struct proof proof;
-        unsigned char len; /* 0: empty */
-        char word[MEMO_BYTES];
-    } slots[MEMO_SLOTS];
+    struct proven pairs[MEMO_PAIRS][2];
 };
 
 struct language_memo *language_memo_new(void)
@@ -165,13 +168,15 @@ static struct proof proof_of(struct language_memo *memo, struct str word)
     char plain[FOLD_MAX_BYTES];
     if (word.len > MEMO_BYTES)
         return prove(str_make(plain, chars_fold_plain(word, plain)));
-    size_t slot = str_hash(word, 0) & (MEMO_SLOTS - 1);
-    if (!str_eq(str_make(memo->slots[slot].word, memo->slots[slot].len), word)) {
-        memo->slots[slot].proof = prove(str_make(plain, chars_fold_plain(word, plain)));
-        memo->slots[slot].len = (unsigned char)word.len;
-        memcpy(memo->slots[slot].word, word.ptr, word.len);
-    }
-    return memo->slots[slot].proof;
+    struct proven *pair = memo->pairs[str_hash(word, 0) & (MEMO_PAIRS - 1)];
+    for (unsigned i = 0; i < 2; i++)
+        if (str_eq(str_make(pair[i].word, pair[i].len), word))
+            return pair[i].proof;
+    pair[1] = pair[0];
+    pair[0].proof = prove(str_make(plain, chars_fold_plain(word, plain)));
+    pair[0].len = (unsigned char)word.len;
+    memcpy(pair[0].word, word.ptr, word.len);
+    return pair[0].proof;
 }
 
 static void weigh_word(struct evidence *evidence, struct proof proof)

@@ -171,7 +171,7 @@ static const struct common_word common_words[] = {
 
 static int compare_with_word(const void *key, const void *element)
 {
-    return str_compare(*(const struct str *)key, str_of(((const struct common_word *)element)->text));
+    return words_compare(*(const struct str *)key, ((const struct common_word *)element)->text);
 }
 
 uint32_t language_words_find(struct str word)

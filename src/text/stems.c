@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stems by libstemmer and by ours. Stemming costs more than all the rest of analysis, and words repeat, so
- * the stems met last are remembered (a direct-mapped table: a slot is simply overwritten).
+ * the stems met last are remembered: a table of pairs of slots, of which the newer word takes the first and
+ * the one there moves to the second.
  */
 #include "text/language_priv.h"
 
@@ -11,7 +12,7 @@
 
 #include <libstemmer.h>
 
-#define MEMO_SLOTS 4096 /* a power of two; 190 KB */
+#define MEMO_PAIRS 2048 /* a power of two; 210 KB */
 #define MEMO_BYTES 22   /* few words are longer */
 
 struct memo {
@@ -23,7 +24,7 @@ struct memo {
 struct stems {
     struct sb_stemmer *by_language[LANGUAGE_N];
     char buffer[FOLD_MAX_BYTES];
-    struct memo memo[MEMO_SLOTS];
+    struct memo memo[MEMO_PAIRS][2];
 };
 
 /* NULL: libstemmer has none. */
@@ -110,14 +111,21 @@ static uint32_t languages_of(struct str word)
     return language_words_find(bare) & ~1u;
 }
 
+static bool is_of(const struct memo *memo, enum language language, struct str word)
+{
+    return memo->language == language && str_eq(str_make(memo->word, memo->word_len), word);
+}
+
 int stems_find(struct stems *stems, enum language language, struct str word, struct stem *ret_stem)
 {
     word = utf8_prefix(word, FOLD_MAX_BYTES);
     *ret_stem = (struct stem){{NULL, 0}, 0};
     if (word.len > MEMO_BYTES || !word.len)
         return make_stem(stems, language, word, &ret_stem->text);
-    struct memo *memo = &stems->memo[str_hash(word, (uint64_t)language) & (MEMO_SLOTS - 1)];
-    if (memo->language != language || !str_eq(str_make(memo->word, memo->word_len), word)) {
+    struct memo *memo = stems->memo[str_hash(word, (uint64_t)language) & (MEMO_PAIRS - 1)];
+    if (!is_of(memo, language, word) && is_of(memo + 1, language, word)) {
+        memo++;
+    } else if (!is_of(memo, language, word)) {
         struct str stem;
         int err = make_stem(stems, language, word, &stem);
         if (err)
@@ -126,6 +134,7 @@ int stems_find(struct stems *stems, enum language language, struct str word, str
             *ret_stem = (struct stem){stem, languages_of(word)};
             return 0;
         }
+        memo[1] = memo[0];
         memo->common = languages_of(word);
         memo->language = (unsigned char)language;
         memo->word_len = (unsigned char)word.len;

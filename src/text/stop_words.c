@@ -27,7 +27,7 @@ static const char *const english[] = {
 
 static int compare_with_name(const void *key, const void *element)
 {
-    return str_compare(*(const struct str *)key, str_of(*(const char *const *)element));
+    return words_compare(*(const struct str *)key, *(const char *const *)element);
 }
 
 bool stop_words_has_english(struct str word)

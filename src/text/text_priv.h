@@ -12,6 +12,17 @@ extern const struct tokenizer tokenizer_approx, tokenizer_cl100k, tokenizer_o200
 /* word: folded. */
 bool stop_words_has_english(struct str word);
 
+/* The order of a word and a table's, as str_compare has it: most differ in one of their first bytes. */
+static inline int words_compare(struct str word, const char *listed)
+{
+    size_t i = 0;
+    while (i < word.len && listed[i] && word.ptr[i] == listed[i])
+        i++;
+    if (i == word.len)
+        return listed[i] ? -1 : 0;
+    return listed[i] ? (unsigned char)word.ptr[i] - (unsigned char)listed[i] : 1;
+}
+
 /* How a character takes part in words. */
 enum char_class {
     CHAR_OTHER, /* separates */

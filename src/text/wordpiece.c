@@ -182,6 +182,27 @@ static void add_ascii(struct encoder *encoder, char c)
         add_as_word(encoder, c);
 }
 
+/* As many of the text's first characters as are ASCII letters and digits, at once: most of most texts. Not
+ * those that have no room in a word, which are counted one by one. */
+static size_t add_letters(struct encoder *encoder, struct str text)
+{
+    size_t n = 0, room = WORDPIECE_MAX_WORD_CHARS;
+    room = encoder->word_chars < room ? room - encoder->word_chars : 0;
+    room = room < text.len ? room : text.len;
+    char *out = encoder->word + encoder->word_bytes;
+    for (; n < room; n++) {
+        unsigned char c = (unsigned char)text.ptr[n];
+        if ((unsigned char)((c | 0x20) - 'a') < 26)
+            c |= 0x20;
+        else if ((unsigned char)(c - '0') >= 10)
+            break;
+        out[n] = (char)c;
+    }
+    encoder->word_bytes += n;
+    encoder->word_chars += n;
+    return n;
+}
+
 /* One code of a decomposed character. */
 static void add_code(struct encoder *encoder, int32_t code)
 {
@@ -231,6 +252,12 @@ size_t wordpiece_encode(const struct wordpiece_vocab *vocab, struct str text, si
     size_t pos = 0;
     for (size_t n_chars = 0; pos < text.len && n_chars < max_chars && encoder.n_tokens < max_tokens;
          n_chars++) {
+        size_t n_most = text.len - pos < max_chars - n_chars ? text.len - pos : max_chars - n_chars;
+        size_t n_letters = add_letters(&encoder, str_make(text.ptr + pos, n_most));
+        pos += n_letters;
+        n_chars += n_letters;
+        if (n_letters == n_most)
+            break;
         unsigned char first = (unsigned char)text.ptr[pos];
         if (first < 0x80) {
             pos++;

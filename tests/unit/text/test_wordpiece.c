@@ -107,6 +107,26 @@ static void text_is_cut_at_its_limits(void **state)
     wordpiece_done(&vocab);
 }
 
+/* Letters are taken by the run; those that a run has no room for count all the same. */
+static void word_is_unknown_beyond_its_longest(void **state)
+{
+    (void)state;
+    struct wordpiece_vocab vocab;
+    uint32_t order[N_FEW], tokens[WORDPIECE_MAX_WORD_CHARS + 2];
+    char text[WORDPIECE_MAX_WORD_CHARS + 8] = "\xc3\xa4"; /* one character of the word: a */
+    const size_t limit = WORDPIECE_MAX_WORD_CHARS;
+    memset(text + 2, 'D', limit);
+    assert_int_equal(wordpiece_build(few_tokens, N_FEW, order, &vocab, NULL), 0);
+    assert_int_equal(wordpiece_encode(&vocab, str_make(text, limit + 1), SIZE_MAX, tokens, limit + 2), limit);
+    assert_int_equal(tokens[limit - 1], order[4]);
+    assert_int_equal(wordpiece_encode(&vocab, str_make(text, limit + 2), SIZE_MAX, tokens, limit + 2), 0);
+    assert_int_equal(wordpiece_encode(&vocab, str_make(text, limit + 2), limit, tokens, limit + 2), limit);
+    memcpy(text + limit + 2, "d ab", 4);
+    assert_int_equal(wordpiece_encode(&vocab, str_make(text, limit + 6), SIZE_MAX, tokens, limit + 2), 1);
+    assert_int_equal(tokens[0], order[1]);
+    wordpiece_done(&vocab);
+}
+
 static void malformed_bytes_are_passed_over(void **state)
 {
     (void)state;
@@ -162,6 +182,7 @@ int main(void)
         cmocka_unit_test(pieces_are_those_of_the_reference),
         cmocka_unit_test(longest_piece_wins_and_a_word_is_known_as_a_whole),
         cmocka_unit_test(text_is_cut_at_its_limits),
+        cmocka_unit_test(word_is_unknown_beyond_its_longest),
         cmocka_unit_test(malformed_bytes_are_passed_over),
         cmocka_unit_test(vocabulary_that_contradicts_itself_is_refused),
         cmocka_unit_test(failed_allocation_leaves_nothing_behind),
