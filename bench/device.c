@@ -8,7 +8,7 @@
  * In one run, in turn, the medians of: `build`, from the request to the finished text, the cache off; `bare`,
  * the statements that the build asked with the values it bound, prepared, in one pipeline of libpq's and one
  * transaction; `one by one`, the same, each awaited. Then with one section more, which sleeps for 50 ms,
- * beside that statement alone. The statements are those of a build: pg_conn_ask is wrapped at link time.
+ * beside that statement alone. The statements are those of a build: pg_conn_ask and _whole are wrapped at link time.
  */
 #include "build/build.h"
 #include "net/pg.h"
@@ -54,22 +54,38 @@ static bool is_recording;
 
 int __real_pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
                        void *tag, struct err_info *reterr);
+int __real_pg_conn_ask_whole(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
+                             void *tag, struct err_info *reterr);
 int __wrap_pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
                        void *tag, struct err_info *reterr);
+int __wrap_pg_conn_ask_whole(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
+                             void *tag, struct err_info *reterr);
+
+static void record(struct str sql, const char *const *values, size_t n_values, const void *tag)
+{
+    if (!is_recording || !tag) /* without one it is the transaction's */
+        return;
+    struct statement *statement = &statements[n_statements++];
+    if (n_statements == MAX_STATEMENTS || n_values > MAX_VALUES)
+        die("recording", "more than there is room for");
+    statement->sql = strndup(sql.ptr, sql.len);
+    statement->n_values = n_values;
+    for (size_t i = 0; i < n_values; i++)
+        statement->values[i] = values[i] ? strdup(values[i]) : NULL;
+}
 
 int __wrap_pg_conn_ask(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
                        void *tag, struct err_info *reterr)
 {
-    if (is_recording && tag) { /* without one it is the transaction's */
-        struct statement *statement = &statements[n_statements++];
-        if (n_statements == MAX_STATEMENTS || n_values > MAX_VALUES)
-            die("recording", "more than there is room for");
-        statement->sql = strndup(sql.ptr, sql.len);
-        statement->n_values = n_values;
-        for (size_t i = 0; i < n_values; i++)
-            statement->values[i] = values[i] ? strdup(values[i]) : NULL;
-    }
+    record(sql, values, n_values, tag);
     return __real_pg_conn_ask(conn, sql, values, n_values, tag, reterr);
+}
+
+int __wrap_pg_conn_ask_whole(struct pg_conn *conn, struct str sql, const char *const *values, size_t n_values,
+                             void *tag, struct err_info *reterr)
+{
+    record(sql, values, n_values, tag);
+    return __real_pg_conn_ask_whole(conn, sql, values, n_values, tag, reterr);
 }
 
 /* ---- builds ---- */

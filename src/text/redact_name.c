@@ -118,10 +118,16 @@ static const struct known_name known_names[] = {
 static const char *const counts[] = {"max", "min", "num", "n",   "total", "avg",
                                      "has", "is",  "no",  "per", NULL};
 
+/* Most words differ in their first letter: a call for each of them was a tenth of a context's time. */
+static bool is_same(const char *a, const char *b)
+{
+    return *a == *b && strcmp(a, b) == 0;
+}
+
 static bool is_one_of(const char *word, const char *const *words)
 {
     for (; *words; words++) {
-        if (strcmp(word, *words) == 0)
+        if (is_same(word, *words))
             return true;
     }
     return false;
@@ -200,7 +206,7 @@ const char *redact_kind_of_words(struct str before, struct str name)
     for (size_t i = 0; i < sizeof known_names / sizeof known_names[0]; i++) {
         const struct known_name *known = &known_names[i];
 
-        if (strcmp(last, known->last) == 0 && (!known->before || strcmp(previous, known->before) == 0))
+        if (is_same(last, known->last) && (!known->before || is_same(previous, known->before)))
             return known->kind;
     }
     return NULL;
