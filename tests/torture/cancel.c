@@ -428,12 +428,17 @@ static int run_all(const struct options *options)
 
 /* ---- the control ---- */
 
+/* Replies that go to questions of builds long gone may also tie a list into a ring, which no clock inside
+ * ends. */
+#define CONTROL_MAX_SEC 90
+
 static int run_child(const char *const arguments[])
 {
     int status = 0;
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
+        (void)alarm(CONTROL_MAX_SEC); /* it stands through exec, and its signal ends the child */
         execv("/proc/self/exe", (char *const *)arguments);
         _exit(EXIT_NO_PROGRAM);
     }
