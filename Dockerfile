@@ -10,7 +10,7 @@ RUN tools/install-deps.sh build \
     && install -D -m 755 build/release/precis /out/precis
 # The packages of what it is linked with, and of the libraries that it loads when they are needed.
 RUN { ldd /out/precis | awk '$3 ~ /^\// { print $3 }'; \
-      ldconfig -p | awk '$1 ~ /^lib(curl|pq|hiredis)[._]/ && $NF ~ /\.so\.[0-9.]+$/ { print $NF }'; } \
+      ldconfig -p | awk '$1 ~ /^lib(curl|pq)[._]/ && $NF ~ /\.so\.[0-9.]+$/ { print $NF }'; } \
     | xargs -n 1 readlink -f | xargs dpkg -S | sed 's/:.*//' | sort -u >/out/packages
 
 FROM debian:13.3-slim
