@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind `vector` on Chroma, over its API v2. Collections are asked by an id, which is looked up by name once
- * and again when the server does not know it any more:
- *
- *     looking up -> asking      the collection has the model's dimensions
- *                -> listing     there is no such collection: its name is told with those that are there
- *     asking     -> done
- *                -> looking up  the collection was not as remembered
+ * Kind `vector` on Chroma, over its API v2: what is asked of it, and how it is filled. Collections are asked
+ * by an id, which is looked up by name.
  */
 #include "source/vector_load.h"
 #include "source/vector_priv.h"
@@ -21,104 +16,11 @@
 static const char *const schemes[] = {"chroma+http", "chroma+https", NULL};
 
 struct chroma {
-    struct http_server *server;
+    struct vector_server server;
     char collections[MAX_PREFIX]; /* /api/v2/tenants/T/databases/D/collections */
-    struct vector_book book;
 };
 
-/* ---- connections ---- */
-
-static void on_close(void *state)
-{
-    struct chroma *chroma = state;
-
-    http_server_free(chroma->server);
-    vector_book_done(&chroma->book);
-    mem_free(chroma);
-}
-
-/* "tenant=t&database=d" */
-static int read_params(struct chroma *chroma, struct str params, struct err_info *reterr)
-{
-    struct str tenant = STR_LIT("default_tenant"), database = STR_LIT("default_database"), name, value;
-    struct buf path;
-
-    while (ask_next_param(&params, &name, &value)) {
-        bool is_tenant = str_is(name, "tenant");
-
-        if (str_is_empty(value) || (!is_tenant && !str_is(name, "database")))
-            return err_set_field(reterr, ERR_INVALID, "url",
-                                 "after the ? of a Chroma URL stand tenant=NAME and database=NAME");
-        *(is_tenant ? &tenant : &database) = value;
-    }
-    buf_init(&path, MAX_PREFIX - 1);
-    buf_append_text(&path, "/api/v2/tenants/");
-    http_url_append(&path, tenant);
-    buf_append_text(&path, "/databases/");
-    http_url_append(&path, database);
-    buf_append_text(&path, "/collections");
-    int res = buf_error(&path)
-                  ? err_set_field(reterr, ERR_INVALID, "url", "the names of tenant and database are too long")
-                  : http_url_check_path(buf_str(&path), reterr);
-    if (res == 0)
-        memcpy(chroma->collections, path.data, path.len + 1);
-    buf_done(&path);
-    return res;
-}
-
-static int on_open(const struct source_env *env, const struct source_options *options, void **ret_state,
-                   struct err_info *reterr)
-{
-    struct chroma *chroma = mem_calloc(1, sizeof *chroma);
-    struct str params = STR_LIT("");
-
-    if (!chroma)
-        return err_set(reterr, ERR_NOMEM, "out of memory");
-    vector_book_init(&chroma->book);
-    int res = ask_open_server(env, options, sizeof "chroma+" - 1, "X-Chroma-Token:", false, &params,
-                              &chroma->server, reterr);
-    if (res == 0)
-        res = read_params(chroma, params, reterr);
-    if (res < 0)
-        on_close(chroma);
-    else
-        *ret_state = chroma;
-    return res;
-}
-
-static void on_stats(void *state, struct pool_stats *ret_stats)
-{
-    *ret_stats = http_server_stats(((struct chroma *)state)->server);
-}
-
-static int on_check(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
-                    struct err_info *reterr)
-{
-    struct chroma *chroma = state;
-    struct http_request request = {.target = STR_LIT("/api/v2/version"),
-                                   .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
-    struct json *version = NULL, *count = NULL;
-    char target[MAX_PREFIX + 8];
-    long status;
-    int64_t started_us = clock_mono_us(env->clock);
-    int res = ask_wait(chroma->server, &request, deadline_us, &status, &version, reterr);
-    int64_t took_us = clock_mono_us(env->clock) - started_us;
-
-    (void)snprintf(target, sizeof target, "%s_count", chroma->collections);
-    request.target = str_of(target);
-    if (res == 0)
-        res = ask_wait(chroma->server, &request, deadline_us, &status, &count, reterr);
-    if (res == 0)
-        buf_printf(ret, "Chroma %.*s, %lld collections, answers in %.1f ms", STR_ARG(json_text_of(version)),
-                   (long long)json_int_of(count), (double)took_us / 1e3);
-    json_free(version);
-    json_free(count);
-    return res;
-}
-
 /* ---- asking ---- */
-
-static int look_up(struct vector_ask *own, struct err_info *reterr);
 
 static void put_equals(struct json_writer *json, struct str field, struct value value)
 {
@@ -126,12 +28,7 @@ static void put_equals(struct json_writer *json, struct str field, struct value 
     json_put_name_str(json, field);
     json_open_object(json);
     json_put_name(json, "$eq");
-    if (value.type == VALUE_TEXT)
-        json_put_text(json, value.text);
-    else if (value.type == VALUE_INT)
-        json_put_int(json, value.integer);
-    else
-        json_put_bool(json, value.boolean);
+    vector_put_value(json, value);
     json_close_object(json);
     json_close_object(json);
 }
@@ -175,11 +72,35 @@ static void put_where(struct json_writer *json, const struct json *where)
     }
 }
 
+static const char *collections_of(const struct vector_ask *own)
+{
+    return ((const struct chroma *)own->server)->collections;
+}
+
+static void write_target(struct vector_ask *own, struct str name, const char *rest)
+{
+    buf_append_text(&own->ask.target, collections_of(own));
+    buf_append_byte(&own->ask.target, '/');
+    http_url_append(&own->ask.target, name);
+    buf_append_text(&own->ask.target, rest);
+}
+
+static void write_lookup(struct vector_ask *own)
+{
+    write_target(own, own->question.collection, "");
+}
+
+static void write_list(struct vector_ask *own)
+{
+    buf_append_text(&own->ask.target, collections_of(own));
+    buf_append_text(&own->ask.target, "?limit=100");
+}
+
 static void write_query(struct vector_ask *own)
 {
     struct json_writer json;
 
-    buf_clear(&own->ask.body);
+    write_target(own, str_of(own->known.id), "/query");
     json_writer_init(&json, &own->ask.body);
     json_open_object(&json);
     json_put_name(&json, "query_embeddings");
@@ -194,121 +115,100 @@ static void write_query(struct vector_ask *own)
     json_close_object(&json);
 }
 
-static void write_target(struct vector_ask *own, struct str name, const char *rest)
+static const struct json *names(const struct json *root)
 {
-    buf_clear(&own->ask.target);
-    buf_append_text(&own->ask.target, ((struct chroma *)own->state)->collections);
-    buf_append_byte(&own->ask.target, '/');
-    http_url_append(&own->ask.target, name);
-    buf_append_text(&own->ask.target, rest);
+    return root;
 }
 
-static int on_hits(struct ask *ask, struct err_info *reterr)
+static int read_hits(const struct json *root, struct vector_ask *own, struct err_info *reterr)
 {
-    struct vector_ask *own = (struct vector_ask *)ask;
-    struct chroma *chroma = own->state;
-    struct json *root = NULL;
+    return chroma_read_answer(root, own->known.distance, own->question.text_field, own->question.where,
+                              own->ask.max_rows, own->ask.result, reterr);
+}
 
-    if (ask->http.status == 404 || ask->http.status == 400) {
-        vector_book_forget(&chroma->book, own->question.collection);
-        if (!own->is_fresh)
-            return look_up(own, reterr);
+static const struct vector_dialect dialect = {
+    write_lookup, write_list, write_query, chroma_read_collection, names, read_hits,
+};
+
+/* ---- connections ---- */
+
+static void on_close(void *state)
+{
+    vector_server_done(state);
+    mem_free(state);
+}
+
+/* "tenant=t&database=d" */
+static int read_params(struct chroma *chroma, struct str params, struct err_info *reterr)
+{
+    struct str tenant = STR_LIT("default_tenant"), database = STR_LIT("default_database"), name, value;
+    struct buf path;
+
+    while (ask_next_param(&params, &name, &value)) {
+        bool is_tenant = str_is(name, "tenant");
+
+        if (str_is_empty(value) || (!is_tenant && !str_is(name, "database")))
+            return err_set_field(reterr, ERR_INVALID, "url",
+                                 "after the ? of a Chroma URL stand tenant=NAME and database=NAME");
+        *(is_tenant ? &tenant : &database) = value;
     }
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
+    buf_init(&path, MAX_PREFIX - 1);
+    buf_append_text(&path, "/api/v2/tenants/");
+    http_url_append(&path, tenant);
+    buf_append_text(&path, "/databases/");
+    http_url_append(&path, database);
+    buf_append_text(&path, "/collections");
+    int res = buf_error(&path)
+                  ? err_set_field(reterr, ERR_INVALID, "url", "the names of tenant and database are too long")
+                  : http_url_check_path(buf_str(&path), reterr);
     if (res == 0)
-        res = chroma_read_answer(root, own->known.distance, own->question.text_field, own->question.where,
-                                 ask->max_rows, ask->result, reterr);
-    json_free(root);
-    return res < 0 ? res : 1;
-}
-
-static int ask_hits(struct vector_ask *own, struct err_info *reterr)
-{
-    int res = vector_check_dims(own->question.collection, own->known.n_dims, own->question.n_dims, reterr);
-
-    if (res < 0)
-        return res;
-    write_target(own, str_of(own->known.id), "/query");
-    write_query(own);
-    return ask_next(&own->ask, "POST", on_hits, reterr);
-}
-
-static int on_list(struct ask *ask, struct err_info *reterr)
-{
-    struct json *root = NULL;
-
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
-    if (res == 0)
-        res = vector_no_collection(((struct vector_ask *)ask)->question.collection, root, reterr);
-    json_free(root);
+        memcpy(chroma->collections, path.data, path.len + 1);
+    buf_done(&path);
     return res;
 }
 
-/* What comes of a look-up is kept under the name it was asked by; a collection that has no vector yet may get
- * ones of any dimension, and is looked up every time. */
-static void remember(struct vector_ask *own)
+static int on_open(const struct source_env *env, const struct source_options *options, void **ret_state,
+                   struct err_info *reterr)
 {
-    struct chroma *chroma = own->state;
-    struct str name = own->question.collection;
+    struct chroma *chroma = mem_calloc(1, sizeof *chroma);
+    struct str params = STR_LIT("");
 
-    own->is_fresh = true;
-    own->known.known_us = own->now_us;
-    if (name.len >= VECTOR_MAX_NAME || own->known.n_dims == 0)
-        return;
-    memcpy(own->known.name, name.ptr, name.len);
-    vector_book_put(&chroma->book, &own->known);
-}
-
-static int on_collection(struct ask *ask, struct err_info *reterr)
-{
-    struct vector_ask *own = (struct vector_ask *)ask;
-    struct json *root = NULL;
-
-    if (ask->http.status == 404) {
-        buf_clear(&ask->target);
-        buf_append_text(&ask->target, ((struct chroma *)own->state)->collections);
-        buf_append_text(&ask->target, "?limit=100");
-        return ask_next(ask, "GET", on_list, reterr);
-    }
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
+    if (!chroma)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    vector_server_init(&chroma->server, &dialect);
+    int res = ask_open_server(env, options, sizeof "chroma+" - 1, "X-Chroma-Token:", false, &params,
+                              &chroma->server.http, reterr);
     if (res == 0)
-        res = chroma_read_collection(root, &own->known, reterr);
-    json_free(root);
+        res = read_params(chroma, params, reterr);
     if (res < 0)
-        return res;
-    remember(own);
-    return ask_hits(own, reterr);
+        on_close(chroma);
+    else
+        *ret_state = chroma;
+    return res;
 }
 
-static int look_up(struct vector_ask *own, struct err_info *reterr)
-{
-    write_target(own, own->question.collection, "");
-    buf_clear(&own->ask.body);
-    return ask_next(&own->ask, "GET", on_collection, reterr);
-}
-
-static int on_start(const struct source_env *env, void *state, const struct source_request *request,
-                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr)
+static int on_check(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
+                    struct err_info *reterr)
 {
     struct chroma *chroma = state;
-    struct vector_ask *own = NULL;
-    int res = vector_ask_new(env, fetch, loop, chroma->server, chroma, request, &own, reterr);
+    struct http_request request = {.target = STR_LIT("/api/v2/version"),
+                                   .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
+    struct json *version = NULL, *count = NULL;
+    char target[MAX_PREFIX + 8];
+    long status;
+    int64_t started_us = clock_mono_us(env->clock);
+    int res = ask_wait(chroma->server.http, &request, deadline_us, &status, &version, reterr);
+    int64_t took_us = clock_mono_us(env->clock) - started_us;
 
-    if (res != 0)
-        return res;
-    bool is_known =
-        vector_book_find(&chroma->book, own->question.collection, STR_LIT(""), own->now_us, &own->known);
-    /* Known but wrong: look again rather than believe an old memory. */
-    is_known = is_known && own->known.n_dims == own->question.n_dims;
-    res = is_known ? ask_hits(own, reterr) : look_up(own, reterr);
-    if (res < 0)
-        ask_drop(fetch);
+    (void)snprintf(target, sizeof target, "%s_count", chroma->collections);
+    request.target = str_of(target);
+    if (res == 0)
+        res = ask_wait(chroma->server.http, &request, deadline_us, &status, &count, reterr);
+    if (res == 0)
+        buf_printf(ret, "Chroma %.*s, %lld collections, answers in %.1f ms", STR_ARG(json_text_of(version)),
+                   (long long)json_int_of(count), (double)took_us / 1e3);
+    json_free(version);
+    json_free(count);
     return res;
 }
 
@@ -328,9 +228,9 @@ static int find_collection(const struct chroma *chroma, const struct vector_load
                                          .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
     int res = buf_error(&target)
                   ? err_set(reterr, ERR_INVALID, "the collection's name is too long")
-                  : ask_wait(chroma->server, &request, load->deadline_us, ret_status, &root, reterr);
+                  : ask_wait(chroma->server.http, &request, load->deadline_us, ret_status, &root, reterr);
     if (res == 0)
-        res = chroma_read_collection(root, ret_known, reterr);
+        res = chroma_read_collection(root, STR_LIT(""), ret_known, reterr);
     json_free(root);
     buf_done(&target);
     return res;
@@ -357,7 +257,7 @@ static int create_collection(const struct chroma *chroma, const struct vector_lo
                                          .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
     int res = buf_error(&body)
                   ? err_set(reterr, ERR_INVALID, "the collection's name is too long")
-                  : ask_wait(chroma->server, &request, load->deadline_us, &status, &root, reterr);
+                  : ask_wait(chroma->server.http, &request, load->deadline_us, &status, &root, reterr);
     json_free(root);
     buf_done(&body);
     return res;
@@ -471,8 +371,9 @@ static int on_load(void *state, const struct vector_load *load, const struct vec
     write_points(&body, load, points, n);
     const struct http_request request = {
         .target = buf_str(&target), .body = buf_str(&body), .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
-    res = buf_error(&body) ? err_set(reterr, buf_error(&body), "a batch is too large to send")
-                           : ask_wait(chroma->server, &request, load->deadline_us, &status, &root, reterr);
+    res = buf_error(&body)
+              ? err_set(reterr, buf_error(&body), "a batch is too large to send")
+              : ask_wait(chroma->server.http, &request, load->deadline_us, &status, &root, reterr);
     json_free(root);
     buf_done(&body);
     buf_done(&target);
@@ -489,8 +390,8 @@ const struct source_ops source_chroma = {
     .item = VECTOR_ITEM,
     .on_open = on_open,
     .on_close = on_close,
-    .on_start = on_start,
+    .on_start = vector_on_start,
     .on_check = on_check,
-    .on_stats = on_stats,
+    .on_stats = vector_on_stats,
     .load = &load_ops,
 };

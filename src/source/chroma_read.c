@@ -8,8 +8,10 @@
 
 #include <math.h>
 
-int chroma_read_collection(const struct json *root, struct vector_known *ret_known, struct err_info *reterr)
+int chroma_read_collection(const struct json *root, struct str vector_name, struct vector_known *ret_known,
+                           struct err_info *reterr)
 {
+    (void)vector_name;
     static const struct {
         const char *name;
         enum vector_distance distance;

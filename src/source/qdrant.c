@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind `vector` on Qdrant, over its REST interface. A search takes one request once the collection is known:
- *
- *     looking up -> asking      the collection has the model's dimensions
- *                -> listing     there is no such collection: its name is told with those that are there
- *     asking     -> done
- *                -> looking up  the collection was not as remembered
+ * Kind `vector` on Qdrant, over its REST interface: what is asked of it, and how it is filled.
  */
 #include "source/vector_load.h"
 #include "source/vector_priv.h"
@@ -16,75 +11,7 @@
 
 static const char *const schemes[] = {"qdrant+http", "qdrant+https", NULL};
 
-struct qdrant {
-    struct http_server *server;
-    struct vector_book book;
-};
-
-/* ---- connections ---- */
-
-static void on_close(void *state)
-{
-    struct qdrant *qdrant = state;
-
-    http_server_free(qdrant->server);
-    vector_book_done(&qdrant->book);
-    mem_free(qdrant);
-}
-
-static int on_open(const struct source_env *env, const struct source_options *options, void **ret_state,
-                   struct err_info *reterr)
-{
-    struct qdrant *qdrant = mem_calloc(1, sizeof *qdrant);
-    struct str params = STR_LIT(""), name, value;
-
-    if (!qdrant)
-        return err_set(reterr, ERR_NOMEM, "out of memory");
-    vector_book_init(&qdrant->book);
-    int res = ask_open_server(env, options, sizeof "qdrant+" - 1, "api-key:", false, &params, &qdrant->server,
-                              reterr);
-    if (res == 0 && ask_next_param(&params, &name, &value))
-        res =
-            err_set_field(reterr, ERR_INVALID, "url", "after the ? of a Qdrant URL may stand ca=FILE alone");
-    if (res < 0)
-        on_close(qdrant);
-    else
-        *ret_state = qdrant;
-    return res;
-}
-
-static void on_stats(void *state, struct pool_stats *ret_stats)
-{
-    *ret_stats = http_server_stats(((struct qdrant *)state)->server);
-}
-
-static int on_check(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
-                    struct err_info *reterr)
-{
-    struct qdrant *qdrant = state;
-    struct http_request request = {.target = STR_LIT("/"), .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
-    struct json *root = NULL, *list = NULL;
-    long status;
-    int64_t started_us = clock_mono_us(env->clock);
-    int res = ask_wait(qdrant->server, &request, deadline_us, &status, &root, reterr);
-    int64_t took_us = clock_mono_us(env->clock) - started_us;
-
-    request.target = STR_LIT("/collections");
-    if (res == 0)
-        res = ask_wait(qdrant->server, &request, deadline_us, &status, &list, reterr);
-    if (res == 0)
-        buf_printf(ret, "Qdrant %.*s, %zu collections, answers in %.1f ms",
-                   STR_ARG(json_text_of(json_member(root, "version"))),
-                   json_count(json_member(json_member(list, "result"), "collections")),
-                   (double)took_us / 1e3);
-    json_free(list);
-    json_free(root);
-    return res;
-}
-
 /* ---- asking ---- */
-
-static int look_up(struct vector_ask *own, struct err_info *reterr);
 
 static void put_match(struct json_writer *json, struct str field, struct value value)
 {
@@ -93,12 +20,7 @@ static void put_match(struct json_writer *json, struct str field, struct value v
     json_put_name(json, "match");
     json_open_object(json);
     json_put_name(json, "value");
-    if (value.type == VALUE_TEXT)
-        json_put_text(json, value.text);
-    else if (value.type == VALUE_INT)
-        json_put_int(json, value.integer);
-    else
-        json_put_bool(json, value.boolean);
+    vector_put_value(json, value);
     json_close_object(json);
     json_close_object(json);
 }
@@ -132,12 +54,29 @@ static void put_filter(struct json_writer *json, const struct json *where)
     json_close_object(json);
 }
 
+static void write_target(struct vector_ask *own, const char *rest)
+{
+    buf_append_text(&own->ask.target, "/collections/");
+    http_url_append(&own->ask.target, own->question.collection);
+    buf_append_text(&own->ask.target, rest);
+}
+
+static void write_lookup(struct vector_ask *own)
+{
+    write_target(own, "");
+}
+
+static void write_list(struct vector_ask *own)
+{
+    buf_append_text(&own->ask.target, "/collections");
+}
+
 static void write_query(struct vector_ask *own)
 {
     const struct vector_question *question = &own->question;
     struct json_writer json;
 
-    buf_clear(&own->ask.body);
+    write_target(own, "/points/query");
     json_writer_init(&json, &own->ask.body);
     json_open_object(&json);
     json_put_name(&json, "query");
@@ -151,120 +90,71 @@ static void write_query(struct vector_ask *own)
     json_close_object(&json);
 }
 
-static void write_target(struct vector_ask *own, const char *rest)
+static const struct json *names(const struct json *root)
 {
-    buf_clear(&own->ask.target);
-    buf_append_text(&own->ask.target, "/collections/");
-    http_url_append(&own->ask.target, own->question.collection);
-    buf_append_text(&own->ask.target, rest);
+    return json_member(json_member(root, "result"), "collections");
 }
 
-static int on_points(struct ask *ask, struct err_info *reterr)
+static int read_hits(const struct json *root, struct vector_ask *own, struct err_info *reterr)
 {
-    struct vector_ask *own = (struct vector_ask *)ask;
-    struct qdrant *qdrant = own->state;
-    struct json *root = NULL;
-
-    if (ask->http.status == 404 || ask->http.status == 400) {
-        vector_book_forget(&qdrant->book, own->question.collection);
-        if (!own->is_fresh)
-            return look_up(own, reterr);
-    }
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
-    if (res == 0)
-        res = qdrant_read_points(root, own->known.distance, own->question.text_field, own->question.where,
-                                 ask->max_rows, ask->result, reterr);
-    json_free(root);
-    return res < 0 ? res : 1;
+    return qdrant_read_points(root, own->known.distance, own->question.text_field, own->question.where,
+                              own->ask.max_rows, own->ask.result, reterr);
 }
 
-static int ask_points(struct vector_ask *own, struct err_info *reterr)
-{
-    int res = vector_check_dims(own->question.collection, own->known.n_dims, own->question.n_dims, reterr);
+static const struct vector_dialect dialect = {
+    write_lookup, write_list, write_query, qdrant_read_collection, names, read_hits,
+};
 
+/* ---- connections ---- */
+
+static void on_close(void *state)
+{
+    vector_server_done(state);
+    mem_free(state);
+}
+
+static int on_open(const struct source_env *env, const struct source_options *options, void **ret_state,
+                   struct err_info *reterr)
+{
+    struct vector_server *server = mem_calloc(1, sizeof *server);
+    struct str params = STR_LIT(""), name, value;
+
+    if (!server)
+        return err_set(reterr, ERR_NOMEM, "out of memory");
+    vector_server_init(server, &dialect);
+    int res = ask_open_server(env, options, sizeof "qdrant+" - 1, "api-key:", false, &params, &server->http,
+                              reterr);
+    if (res == 0 && ask_next_param(&params, &name, &value))
+        res =
+            err_set_field(reterr, ERR_INVALID, "url", "after the ? of a Qdrant URL may stand ca=FILE alone");
     if (res < 0)
-        return res;
-    write_target(own, "/points/query");
-    write_query(own);
-    return ask_next(&own->ask, "POST", on_points, reterr);
-}
-
-static int on_list(struct ask *ask, struct err_info *reterr)
-{
-    struct json *root = NULL;
-
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
-    if (res == 0)
-        res = vector_no_collection(((struct vector_ask *)ask)->question.collection,
-                                   json_member(json_member(root, "result"), "collections"), reterr);
-    json_free(root);
+        on_close(server);
+    else
+        *ret_state = server;
     return res;
 }
 
-/* What comes of a look-up is kept under the names it was asked by. */
-static void remember(struct vector_ask *own)
+static int on_check(const struct source_env *env, void *state, int64_t deadline_us, struct buf *ret,
+                    struct err_info *reterr)
 {
-    struct qdrant *qdrant = own->state;
-    struct str name = own->question.collection, vector_name = own->question.vector_name;
+    struct vector_server *server = state;
+    struct http_request request = {.target = STR_LIT("/"), .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
+    struct json *root = NULL, *list = NULL;
+    long status;
+    int64_t started_us = clock_mono_us(env->clock);
+    int res = ask_wait(server->http, &request, deadline_us, &status, &root, reterr);
+    int64_t took_us = clock_mono_us(env->clock) - started_us;
 
-    own->is_fresh = true;
-    own->known.known_us = own->now_us;
-    if (name.len >= VECTOR_MAX_NAME || vector_name.len >= VECTOR_MAX_NAME)
-        return;
-    memcpy(own->known.name, name.ptr, name.len);
-    memcpy(own->known.vector_name, vector_name.ptr ? vector_name.ptr : "", vector_name.len);
-    vector_book_put(&qdrant->book, &own->known);
-}
-
-static int on_collection(struct ask *ask, struct err_info *reterr)
-{
-    struct vector_ask *own = (struct vector_ask *)ask;
-    struct json *root = NULL;
-
-    if (ask->http.status == 404) {
-        buf_clear(&ask->target);
-        buf_append_text(&ask->target, "/collections");
-        return ask_next(ask, "GET", on_list, reterr);
-    }
-    if (ask->http.status != 200)
-        return ask_refuse(&ask->http, reterr);
-    int res = ask_parse(&ask->http, &root, reterr);
+    request.target = STR_LIT("/collections");
     if (res == 0)
-        res = qdrant_read_collection(root, own->question.vector_name, &own->known, reterr);
+        res = ask_wait(server->http, &request, deadline_us, &status, &list, reterr);
+    if (res == 0)
+        buf_printf(ret, "Qdrant %.*s, %zu collections, answers in %.1f ms",
+                   STR_ARG(json_text_of(json_member(root, "version"))),
+                   json_count(json_member(json_member(list, "result"), "collections")),
+                   (double)took_us / 1e3);
+    json_free(list);
     json_free(root);
-    if (res < 0)
-        return res;
-    remember(own);
-    return ask_points(own, reterr);
-}
-
-static int look_up(struct vector_ask *own, struct err_info *reterr)
-{
-    write_target(own, "");
-    buf_clear(&own->ask.body);
-    return ask_next(&own->ask, "GET", on_collection, reterr);
-}
-
-static int on_start(const struct source_env *env, void *state, const struct source_request *request,
-                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr)
-{
-    struct qdrant *qdrant = state;
-    struct vector_ask *own = NULL;
-    int res = vector_ask_new(env, fetch, loop, qdrant->server, qdrant, request, &own, reterr);
-
-    if (res != 0)
-        return res;
-    bool is_known = vector_book_find(&qdrant->book, own->question.collection, own->question.vector_name,
-                                     own->now_us, &own->known);
-    /* Known but wrong: look again rather than believe an old memory. */
-    is_known = is_known && own->known.n_dims == own->question.n_dims;
-    res = is_known ? ask_points(own, reterr) : look_up(own, reterr);
-    if (res < 0)
-        ask_drop(fetch);
     return res;
 }
 
@@ -272,7 +162,7 @@ static int on_start(const struct source_env *env, void *state, const struct sour
 
 static int on_load_prepare(void *state, const struct vector_load *load, struct err_info *reterr)
 {
-    struct qdrant *qdrant = state;
+    struct vector_server *server = state;
     struct vector_known known;
     struct json *root = NULL;
     struct json_writer json;
@@ -292,7 +182,7 @@ static int on_load_prepare(void *state, const struct vector_load *load, struct e
     json_close_object(&json);
     json_close_object(&json);
     struct http_request request = {.target = buf_str(&target), .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
-    int res = ask_wait(qdrant->server, &request, load->deadline_us, &status, &root, reterr);
+    int res = ask_wait(server->http, &request, load->deadline_us, &status, &root, reterr);
     if (res == 0)
         res = qdrant_read_collection(root, STR_LIT(""), &known, reterr);
     if (res == 0)
@@ -300,7 +190,7 @@ static int on_load_prepare(void *state, const struct vector_load *load, struct e
     if (status == 404 && load->may_create) {
         request.method = "PUT";
         request.body = buf_str(&body);
-        res = ask_wait(qdrant->server, &request, load->deadline_us, &status, &root, reterr);
+        res = ask_wait(server->http, &request, load->deadline_us, &status, &root, reterr);
     } else if (status == 404) {
         res = err_set(reterr, ERR_NOT_FOUND, "there is no collection '%.*s'; --create makes it",
                       STR_ARG(load->collection));
@@ -345,7 +235,7 @@ static void put_point(struct json_writer *json, const struct vector_load *load,
 static int on_load(void *state, const struct vector_load *load, const struct vector_point *points, size_t n,
                    struct err_info *reterr)
 {
-    struct qdrant *qdrant = state;
+    struct vector_server *server = state;
     struct json *root = NULL;
     struct json_writer json;
     struct buf target, body;
@@ -368,9 +258,8 @@ static int on_load(void *state, const struct vector_load *load, const struct vec
                                          .target = buf_str(&target),
                                          .body = buf_str(&body),
                                          .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
-    int res = buf_error(&body)
-                  ? err_set(reterr, buf_error(&body), "a batch is too large to send")
-                  : ask_wait(qdrant->server, &request, load->deadline_us, &status, &root, reterr);
+    int res = buf_error(&body) ? err_set(reterr, buf_error(&body), "a batch is too large to send")
+                               : ask_wait(server->http, &request, load->deadline_us, &status, &root, reterr);
     json_free(root);
     buf_done(&body);
     buf_done(&target);
@@ -387,8 +276,8 @@ const struct source_ops source_qdrant = {
     .item = VECTOR_ITEM,
     .on_open = on_open,
     .on_close = on_close,
-    .on_start = on_start,
+    .on_start = vector_on_start,
     .on_check = on_check,
-    .on_stats = on_stats,
+    .on_stats = vector_on_stats,
     .load = &load_ops,
 };

@@ -130,34 +130,6 @@ int vector_read_question(const struct source_env *env, const struct source_reque
     return 1;
 }
 
-int vector_ask_new(const struct source_env *env, struct source_fetch *fetch, struct net_loop *loop,
-                   struct http_server *server, void *state, const struct source_request *request,
-                   struct vector_ask **ret_ask, struct err_info *reterr)
-{
-    const char *why = "";
-    struct ask *ask = NULL;
-    int res = ask_new(fetch, loop, server, sizeof(struct vector_ask), request, &ask, reterr);
-
-    if (res < 0)
-        return res;
-    struct vector_ask *own = (struct vector_ask *)ask;
-    own->state = state;
-    own->now_us = clock_mono_us(env->clock);
-    res = vector_read_question(env, request, &ask->arena, &own->question, &why, reterr);
-    if (res == 0 && request->max_rows > 0) {
-        *ret_ask = own;
-        return 0;
-    }
-    if (res >= 0)
-        res = vector_make_rows(ask->result, NULL, 0, STR_LIT(""), NULL, reterr);
-    if (res < 0) {
-        ask_drop(fetch);
-        return res;
-    }
-    ask->result->degraded = str_of(why);
-    return ask_finish_now(fetch);
-}
-
 bool vector_value_is_typed(struct str text, struct value *ret_value)
 {
     char digits[24];
@@ -173,6 +145,16 @@ bool vector_value_is_typed(struct str text, struct value *ret_value)
     (void)snprintf(digits, sizeof digits, "%lld", (long long)number);
     *ret_value = value_int(number);
     return str_is(text, digits);
+}
+
+void vector_put_value(struct json_writer *json, struct value value)
+{
+    if (value.type == VALUE_TEXT)
+        json_put_text(json, value.text);
+    else if (value.type == VALUE_INT)
+        json_put_int(json, value.integer);
+    else
+        json_put_bool(json, value.boolean);
 }
 
 void vector_put(struct json_writer *json, const float *vector, size_t n_dims)

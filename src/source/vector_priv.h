@@ -36,6 +36,8 @@ int vector_read_question(const struct source_env *env, const struct source_reque
                          struct err_info *reterr);
 /* A value of the filter as the number or truth that a stored one may be instead of the same text. */
 bool vector_value_is_typed(struct str text, struct value *ret_value);
+/* A value of the filter: a text, or what vector_value_is_typed gave. */
+void vector_put_value(struct json_writer *json, struct value value);
 /* The vector as a JSON array. */
 void vector_put(struct json_writer *json, const float *vector, size_t n_dims);
 
@@ -85,21 +87,46 @@ bool vector_book_find(struct vector_book *book, struct str name, struct str vect
 void vector_book_put(struct vector_book *book, const struct vector_known *known);
 void vector_book_forget(struct vector_book *book, struct str name);
 
-/* A question that is under way: what is known of the collection is looked up where it is not, then it is
- * asked; when the server then finds the collection other than known it is looked up again, once. */
+/* ---- a server, and a question that is under way ---- */
+
+struct vector_ask;
+
+/* What tells one kind of server from another. The writers fill ask.target, and ask.body where there is one.
+ */
+struct vector_dialect {
+    void (*write_lookup)(struct vector_ask *ask); /* GET: the question's collection */
+    void (*write_list)(struct vector_ask *ask);   /* GET: all collections, for the sentence that names them */
+    void (*write_query)(struct vector_ask *ask);  /* POST */
+    int (*read_collection)(const struct json *root, struct str vector_name, struct vector_known *ret_known,
+                           struct err_info *reterr);
+    const struct json *(*names)(
+        const struct json *root); /* of write_list's answer, for vector_no_collection */
+    int (*read_hits)(const struct json *root, struct vector_ask *ask, struct err_info *reterr);
+};
+
+/* What a connection keeps; leads a kind's own state. */
+struct vector_server {
+    const struct vector_dialect *dialect;
+    struct http_server *http;
+    struct vector_book book;
+};
+
+void vector_server_init(struct vector_server *server, const struct vector_dialect *dialect);
+void vector_server_done(struct vector_server *server);
+
 struct vector_ask {
     struct ask ask;
-    void *state;
+    struct vector_server *server;
     int64_t now_us;
     struct vector_question question;
     struct vector_known known;
     bool is_fresh; /* known was looked up by this question */
 };
 
-/* ask_new with the question read; 1 when there is nothing to ask: the fetch has its empty result. */
-int vector_ask_new(const struct source_env *env, struct source_fetch *fetch, struct net_loop *loop,
-                   struct http_server *server, void *state, const struct source_request *request,
-                   struct vector_ask **ret_ask, struct err_info *reterr);
+/* The kinds' on_start and on_stats; state: a vector_server. */
+int vector_on_start(const struct source_env *env, void *state, const struct source_request *request,
+                    struct net_loop *loop, struct source_fetch *fetch, struct err_info *reterr);
+void vector_on_stats(void *state, struct pool_stats *ret_stats);
 
 /* ---- reading answers; apart, so that fuzzers can reach them ---- */
 
@@ -110,8 +137,9 @@ int qdrant_read_collection(const struct json *root, struct str vector_name, stru
 int qdrant_read_points(const struct json *root, enum vector_distance distance, struct str text_field,
                        const struct json *where, size_t max_rows, struct source_result *result,
                        struct err_info *reterr);
-/* GET .../collections/NAME */
-int chroma_read_collection(const struct json *root, struct vector_known *ret_known, struct err_info *reterr);
+/* GET .../collections/NAME. Its vectors have no names: vector_name is not looked at. */
+int chroma_read_collection(const struct json *root, struct str vector_name, struct vector_known *ret_known,
+                           struct err_info *reterr);
 /* POST .../collections/ID/query */
 int chroma_read_answer(const struct json *root, enum vector_distance distance, struct str text_field,
                        const struct json *where, size_t max_rows, struct source_result *result,

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         res = qdrant_read_collection(root, data[1] & 4 ? STR_LIT("a") : STR_LIT(""), &known, &err);
         break;
     case 1:
-        res = chroma_read_collection(root, &known, &err);
+        res = chroma_read_collection(root, STR_LIT(""), &known, &err);
         break;
     case 2:
         res = qdrant_read_points(root, distance, STR_LIT("content"), NULL, MAX_ROWS, result, &err);
