@@ -2,9 +2,10 @@
  *
  * What the ranking sees of every candidate: the input of tools/learn_ranking.py, which runs it.
  *
- * Reads lines of fields between tabs ("\n" in a text is a line feed): `I created_us speaker text` puts an item into
- * the collection, the first is row 1; `Q now_us  text` (the field between is empty) asks. Writes `Q N` for a question with N candidates, then N lines of
- * a row and its features in the order of search/relevance.h.
+ * Reads lines of fields between tabs ("\n" in a text is a line feed): `I created_us speaker text` puts an
+ * item into the collection, the first is row 1; `Q now_us  text` (the field between is empty) asks. Writes `Q
+ * N` for a question with N candidates, then N lines of a row and its features in the order of
+ * search/relevance.h.
  */
 #include "search/relevance.h"
 #include "search/search_priv.h"
@@ -117,7 +118,7 @@ static void ask(struct partition *partition, struct searcher *searcher, int64_t 
         float features[N_FEATURES];
         relevance_read(&relevance, i, features);
         features[FEATURE_WORDS] = relevance_read_words(&relevance, i);
-        printf("%" PRId64, partition->docs.items[sheet.docs[i]].row);
+        printf("%" PRId64, partition->docs.items[sheet.docs[sheet.candidates[i]]].row);
         for (int k = 0; k < N_FEATURES; k++)
             printf(" %g", (double)features[k]);
         putchar('\n');

@@ -55,12 +55,15 @@ void json_open_object(struct json_writer *writer);
 void json_close_object(struct json_writer *writer);
 void json_open_array(struct json_writer *writer);
 void json_close_array(struct json_writer *writer);
+/* A name of ours, which needs no escapes; anybody's goes into json_put_name_str. */
 void json_put_name(struct json_writer *writer, const char *name);
 void json_put_name_str(struct json_writer *writer, struct str name);
 void json_put_text(struct json_writer *writer, struct str text); /* malformed UTF-8 becomes U+FFFD */
 void json_put_int(struct json_writer *writer, int64_t value);
 /* The shortest form that reads back the same; NaN and infinity become null. */
 void json_put_real(struct json_writer *writer, double value);
+/* Rounded as buf_append_fixed does it: for many numbers, of which the last digits say nothing. */
+void json_put_fixed(struct json_writer *writer, double value, int n_decimals);
 void json_put_bool(struct json_writer *writer, bool value);
 void json_put_null(struct json_writer *writer);
 void json_put_raw(struct json_writer *writer, struct str json); /* already JSON */
@@ -68,6 +71,7 @@ void json_put_raw(struct json_writer *writer, struct str json); /* already JSON 
 void json_put_member_text(struct json_writer *writer, const char *name, struct str text);
 void json_put_member_int(struct json_writer *writer, const char *name, int64_t value);
 void json_put_member_real(struct json_writer *writer, const char *name, double value);
+void json_put_member_fixed(struct json_writer *writer, const char *name, double value, int n_decimals);
 /* A length of time in microseconds, not negative, as milliseconds: 1234 is 1.234. */
 void json_put_member_ms(struct json_writer *writer, const char *name, int64_t us);
 void json_put_member_bool(struct json_writer *writer, const char *name, bool value);

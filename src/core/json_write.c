@@ -58,7 +58,11 @@ void json_close_array(struct json_writer *writer)
 
 void json_put_name(struct json_writer *writer, const char *name)
 {
-    json_put_name_str(writer, str_of(name));
+    begin_item(writer);
+    buf_append_byte(writer->buf, '"');
+    buf_append_text(writer->buf, name);
+    buf_append(writer->buf, "\":", 2);
+    writer->has_item = false; /* the value follows without a comma */
 }
 
 void json_put_name_str(struct json_writer *writer, struct str name)
@@ -87,6 +91,15 @@ void json_put_real(struct json_writer *writer, double value)
     begin_item(writer);
     if (isfinite(value))
         value_print(value_real(value), writer->buf);
+    else
+        buf_append_text(writer->buf, "null");
+}
+
+void json_put_fixed(struct json_writer *writer, double value, int n_decimals)
+{
+    begin_item(writer);
+    if (isfinite(value))
+        buf_append_fixed(writer->buf, value, n_decimals);
     else
         buf_append_text(writer->buf, "null");
 }
@@ -123,6 +136,12 @@ void json_put_member_real(struct json_writer *writer, const char *name, double v
 {
     json_put_name(writer, name);
     json_put_real(writer, value);
+}
+
+void json_put_member_fixed(struct json_writer *writer, const char *name, double value, int n_decimals)
+{
+    json_put_name(writer, name);
+    json_put_fixed(writer, value, n_decimals);
 }
 
 void json_put_member_ms(struct json_writer *writer, const char *name, int64_t us)

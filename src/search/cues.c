@@ -226,38 +226,43 @@ struct cues cues_of(struct str text)
 /* ---- questions ---- */
 
 struct asking {
-    const char *words; /* as they stand in a question, spaces around them */
+    struct str words; /* in small letters, as they stand in a question */
     bool time, number, name;
 };
 
 static const struct asking askings[] = {
-    {"when", .time = true},         {"how long", .time = true, .number = true},
-    {"what date", .time = true},    {"what day", .time = true},
-    {"what month", .time = true},   {"what year", .time = true},
-    {"what time", .time = true},    {"which year", .time = true},
-    {"which month", .time = true},  {"how many", .number = true},
-    {"how much", .number = true},   {"how old", .number = true},
-    {"how often", .number = true},  {"who", .name = true},
-    {"where", .name = true},        {"which", .name = true},
-    {"what country", .name = true}, {"what city", .name = true},
-    {"what book", .name = true},    {"what movie", .name = true},
-    {"what song", .name = true},    {"what game", .name = true},
-    {"what state", .name = true},   {"what name", .name = true},
-    {"wann", .time = true},         {"wie lange", .time = true, .number = true},
-    {"wie viele", .number = true},  {"wie viel", .number = true},
-    {"wer", .name = true},          {"wo", .name = true},
-    {"quand", .time = true},        {"combien", .number = true},
-    {"qui", .name = true},          {"où", .name = true},
-    {"cuándo", .time = true},       {"cuántos", .number = true},
-    {"cuántas", .number = true},    {"quién", .name = true},
-    {"dónde", .name = true},        {"kiedy", .time = true},
-    {"ile", .number = true},        {"kto", .name = true},
-    {"gdzie", .name = true},
+    {WORD("when"), .time = true},         {WORD("how long"), .time = true, .number = true},
+    {WORD("what date"), .time = true},    {WORD("what day"), .time = true},
+    {WORD("what month"), .time = true},   {WORD("what year"), .time = true},
+    {WORD("what time"), .time = true},    {WORD("which year"), .time = true},
+    {WORD("which month"), .time = true},  {WORD("how many"), .number = true},
+    {WORD("how much"), .number = true},   {WORD("how old"), .number = true},
+    {WORD("how often"), .number = true},  {WORD("who"), .name = true},
+    {WORD("where"), .name = true},        {WORD("which"), .name = true},
+    {WORD("what country"), .name = true}, {WORD("what city"), .name = true},
+    {WORD("what book"), .name = true},    {WORD("what movie"), .name = true},
+    {WORD("what song"), .name = true},    {WORD("what game"), .name = true},
+    {WORD("what state"), .name = true},   {WORD("what name"), .name = true},
+    {WORD("wann"), .time = true},         {WORD("wie lange"), .time = true, .number = true},
+    {WORD("wie viele"), .number = true},  {WORD("wie viel"), .number = true},
+    {WORD("wer"), .name = true},          {WORD("wo"), .name = true},
+    {WORD("quand"), .time = true},        {WORD("combien"), .number = true},
+    {WORD("qui"), .name = true},          {WORD("où"), .name = true},
+    {WORD("cuándo"), .time = true},       {WORD("cuántos"), .number = true},
+    {WORD("cuántas"), .number = true},    {WORD("quién"), .name = true},
+    {WORD("dónde"), .name = true},        {WORD("kiedy"), .time = true},
+    {WORD("ile"), .number = true},        {WORD("kto"), .name = true},
+    {WORD("gdzie"), .name = true},
 };
 
 static char lower(char c)
 {
     return is_upper(c) ? (char)(c | 0x20) : c;
+}
+
+static bool goes_on(struct str text, size_t pos)
+{
+    return letter_at(text, pos) || (pos < text.len && is_digit(text.ptr[pos]));
 }
 
 ptrdiff_t cues_find_word(struct str text, struct str words, size_t pos)
@@ -268,31 +273,38 @@ ptrdiff_t cues_find_word(struct str text, struct str words, size_t pos)
             continue;
         if (!str_eq_nocase(str_slice(text, pos, words.len), words))
             continue;
-        size_t end = pos + words.len;
-        bool goes_on = letter_at(text, end) || (end < text.len && is_digit(text.ptr[end]));
-        if (!goes_on && !is_in_word(text, pos))
+        if (!goes_on(text, pos + words.len) && !is_in_word(text, pos))
             return (ptrdiff_t)pos;
     }
     return -1;
+}
+
+/* What is asked for by words that begin with the one at pos. */
+static void note_askings(struct str question, size_t pos, struct wants *wants)
+{
+    char first = lower(question.ptr[pos]);
+    for (size_t i = 0; i < N_OF(askings); i++) {
+        const struct asking *asking = &askings[i];
+        if (asking->words.ptr[0] != first || goes_on(question, pos + asking->words.len) ||
+            !str_eq_nocase(str_slice(question, pos, asking->words.len), asking->words))
+            continue;
+        wants->time |= asking->time;
+        wants->number |= asking->number;
+        wants->name |= asking->name;
+    }
 }
 
 struct wants wants_of(struct str question)
 {
     struct wants wants = {0};
     question = str_slice(question, 0, question.len < MAX_BYTES ? question.len : MAX_BYTES);
-    for (size_t i = 0; i < N_OF(askings); i++) {
-        const struct asking *asking = &askings[i];
-        if (cues_find_word(question, str_of(asking->words), 0) < 0)
-            continue;
-        wants.time |= asking->time;
-        wants.number |= asking->number;
-        wants.name |= asking->name;
-    }
     for (size_t pos = 0; pos < question.len;) {
         if (!letter_at(question, pos)) {
             pos++;
             continue;
         }
+        if (!pos || !is_digit(question.ptr[pos - 1]))
+            note_askings(question, pos, &wants);
         struct str word = next_word(question, &pos);
         bool is_country = str_is(word, "US");
         wants.is_first_person |= !is_country && is_among(word, first_person, N_OF(first_person));

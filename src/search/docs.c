@@ -154,6 +154,7 @@ void docs_publish(struct docs *docs, uint32_t doc, uint32_t n_terms)
         docs_kill(docs, *slot - 1);
     *slot = doc + 1;
     item->n_terms = n_terms;
+    item->log_length = log1pf((float)n_terms);
     item->is_live = true;
     docs->n_live++;
     docs->n_live_terms += n_terms;

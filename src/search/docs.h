@@ -19,6 +19,7 @@ struct doc {
     uint32_t source;    /* in names */
     uint32_t first_tag; /* in tags */
     uint32_t n_terms;   /* its length, as the keyword index counts it */
+    float log_length;   /* ln(1 + n_terms) */
     uint32_t speaker;   /* in names; INTERN_NONE: a note */
     uint32_t thread;    /* in names */
     uint16_t n_tags;

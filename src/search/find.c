@@ -93,8 +93,8 @@ struct ranking {
     struct sheet sheet;
     struct relevance relevance;
     float weights[N_FEATURES], bias;
-    float (*parts)[SEARCH_N_PARTS]; /* by row of the sheet */
-    struct best best; /* candidates by their logit; in place of a document each has its row of the sheet */
+    float (*parts)[SEARCH_N_PARTS]; /* by candidate of the sheet */
+    struct best best; /* by their logit; in place of a document each has its number among the candidates */
 };
 
 /* Importance and age. */
@@ -105,23 +105,29 @@ static float prior_of(const struct doc *doc, int64_t now_us)
            AGE_WEIGHT * age_us / (age_us + HALF_AGE_US);
 }
 
-/* The sum of a row's parts. */
-static float logit_of(const struct ranking *ranking, uint32_t row)
+/* The sum of a candidate's parts. */
+static float logit_of(const struct ranking *ranking, uint32_t candidate)
 {
     float sum = 0;
     for (int i = 0; i < SEARCH_N_PARTS; i++)
-        sum += ranking->parts[row][i];
+        sum += ranking->parts[candidate][i];
     return sum;
 }
 
-static void rank_candidate(const struct finding *finding, struct ranking *ranking, uint32_t row)
+static uint32_t doc_of(const struct ranking *ranking, uint32_t candidate)
 {
-    const struct doc *doc = &finding->partition->docs.items[ranking->sheet.docs[row]];
-    float features[N_FEATURES], *parts = ranking->parts[row];
-    relevance_read(&ranking->relevance, row, features);
+    return ranking->sheet.docs[ranking->sheet.candidates[candidate]];
+}
+
+static void rank_candidate(const struct finding *finding, struct ranking *ranking, uint32_t candidate)
+{
+    const struct doc *doc = &finding->partition->docs.items[doc_of(ranking, candidate)];
+    float features[N_FEATURES], *parts = ranking->parts[candidate];
+    relevance_read(&ranking->relevance, candidate, features);
     relevance_add_parts(features, ranking->weights, parts);
     parts[SEARCH_PART_PRIOR] = prior_of(doc, finding->query->now_us);
-    best_put(&ranking->best, (struct candidate){logit_of(ranking, row), row, doc->created_us, doc->row});
+    best_put(&ranking->best,
+             (struct candidate){logit_of(ranking, candidate), candidate, doc->created_us, doc->row});
 }
 
 /* Reads the best closely and sorts them. The others have nothing from their words and are no hits: the best
@@ -130,13 +136,13 @@ static int read_closely(struct finding *finding, struct ranking *ranking)
 {
     struct arena *scratch = &finding->searcher->scratch;
     struct best by_words = {.max = ranking->best.n};
-    uint32_t *rows = arena_alloc(scratch, (by_words.max + 1) * sizeof(*rows));
+    uint32_t *read = arena_alloc(scratch, (by_words.max + 1) * sizeof(*read));
     by_words.items = arena_alloc(scratch, (by_words.max + 1) * sizeof(*by_words.items));
     if (arena_error(scratch))
         return arena_error(scratch);
     for (size_t i = 0; i < by_words.max; i++)
-        rows[i] = ranking->best.items[i].doc;
-    int err = sheet_read_words(&ranking->sheet, finding->partition, &finding->question, rows, by_words.max,
+        read[i] = ranking->best.items[i].doc;
+    int err = sheet_read_words(&ranking->sheet, finding->partition, &finding->question, read, by_words.max,
                                scratch);
     if (err)
         return err;
@@ -161,7 +167,7 @@ static void write_hits(struct finding *finding, const struct ranking *ranking, s
         double score = 1 / (1 + exp(-(double)logit));
         if (score < finding->query->min_score)
             break;
-        struct search_hit *hit = put_hit(finding, ranking->sheet.docs[candidate->doc], score);
+        struct search_hit *hit = put_hit(finding, doc_of(ranking, candidate->doc), score);
         memcpy(hit->parts, ranking->parts[candidate->doc], sizeof(hit->parts));
     }
 }
@@ -191,8 +197,8 @@ static int find_by_all(struct finding *finding)
         return arena_error(scratch);
     relevance_weigh(finding->partition, ranking.weights, &ranking.bias);
     relevance_init(&ranking.relevance, &ranking.sheet, finding->partition, &finding->question);
-    for (uint32_t row = 0; row < n; row++)
-        rank_candidate(finding, &ranking, row);
+    for (uint32_t i = 0; i < n; i++)
+        rank_candidate(finding, &ranking, i);
     err = read_closely(finding, &ranking);
     if (!err)
         err = make_hits(finding, n < limit ? n : limit);

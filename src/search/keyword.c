@@ -368,6 +368,22 @@ void keyword_score(struct keyword *keyword, const struct docs *docs, const struc
     }
 }
 
+void keyword_count(const struct keyword *keyword, const struct keyword_query *query, size_t n_terms,
+                   const uint16_t *rows, uint8_t (*counts)[KEYWORD_MAX_COUNTED])
+{
+    for (size_t i = 0; i < n_terms; i++) {
+        if (query->terms[i].term == INTERN_NONE)
+            continue;
+        struct posting_list *list = &keyword->lists[query->terms[i].term];
+        const struct posting *items = list_items(list);
+        for (uint32_t k = 0; k < list->n; k++) {
+            size_t row = rows[items[k].doc];
+            if (row)
+                counts[row - 1][i] = items[k].frequency < UINT8_MAX ? (uint8_t)items[k].frequency : UINT8_MAX;
+        }
+    }
+}
+
 /* ---- compaction ---- */
 
 /* Moves what lives down to the front, under its new number. */

@@ -88,6 +88,11 @@ float keyword_best(const struct keyword_query *query);
  * of keyword_best. Dead documents may be among them. */
 void keyword_score(struct keyword *keyword, const struct docs *docs, const struct keyword_query *query,
                    struct scores *scores);
+/* How often each of the query's first n_terms stands in each document that has a row: counts[row][term], 255
+ * at most. rows: by document, the row + 1; 0: it has none. Untouched where it is 0. Reads each list whole. */
+#define KEYWORD_MAX_COUNTED 16
+void keyword_count(const struct keyword *keyword, const struct keyword_query *query, size_t n_terms,
+                   const uint16_t *rows, uint8_t (*counts)[KEYWORD_MAX_COUNTED]);
 /* Renumbers by map (see docs_plan_compaction), drops the dead and the terms only they had. On an error
  * nothing has changed. */
 int keyword_compact(struct keyword *keyword, const uint32_t *map);

@@ -121,37 +121,22 @@ static bool is_near(const struct doc *left, const struct doc *right)
     return left->source == right->source && left->thread == right->thread && gap_us <= MAX_GAP_US;
 }
 
-/* The next living one in that direction, if it is linked. All the dead on the way are passed over, or answers
- * would change with a compaction; they end where the conversation does. */
-static uint32_t neighbour(const struct order *order, const struct docs *docs, uint32_t doc, int direction)
+/* All the dead on the way are passed over, or answers would change with a compaction; they end where the
+ * conversation does. */
+uint32_t order_next(const struct order *order, const struct docs *docs, uint32_t place, int direction)
 {
-    const struct doc *item = &docs->items[doc];
-    uint32_t place = order->places[doc];
-    while (item->speaker != INTERN_NONE && (direction < 0 ? place > 0 : place + 1 < order->n_sorted)) {
+    const struct doc *item = &docs->items[order->docs[place]];
+    if (item->speaker == INTERN_NONE || place >= order->n_sorted)
+        return ORDER_NONE;
+    while (direction < 0 ? place > 0 : place + 1 < order->n_sorted) {
         place += (uint32_t)direction;
         const struct doc *other = &docs->items[order->docs[place]];
         if (!is_near(item, other))
-            return DOC_NONE;
+            return ORDER_NONE;
         if (other->is_live)
-            return other->speaker != INTERN_NONE ? order->docs[place] : DOC_NONE;
+            return other->speaker != INTERN_NONE ? place : ORDER_NONE;
     }
-    return DOC_NONE;
-}
-
-void order_window(const struct order *order, const struct docs *docs, uint32_t doc,
-                  uint32_t ret_window[static ORDER_WINDOW])
-{
-    bool is_settled = order->places[doc] < order->n_sorted;
-    for (int i = 0; i < ORDER_WINDOW; i++)
-        ret_window[i] = DOC_NONE;
-    ret_window[ORDER_RADIUS] = doc;
-    for (int direction = -1; direction <= 1 && is_settled; direction += 2) {
-        uint32_t at = doc;
-        for (int i = 1; i <= ORDER_RADIUS && at != DOC_NONE; i++) {
-            at = neighbour(order, docs, at, direction);
-            ret_window[ORDER_RADIUS + i * direction] = at;
-        }
-    }
+    return ORDER_NONE;
 }
 
 void order_compact(struct order *order, const uint32_t *map)

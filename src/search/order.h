@@ -10,8 +10,7 @@
 
 #include "search/docs.h"
 
-#define ORDER_RADIUS 4 /* neighbours on each side that a window has */
-#define ORDER_WINDOW (2 * ORDER_RADIUS + 1)
+#define ORDER_NONE UINT32_MAX
 
 struct order {
     uint32_t *docs;   /* sorted, dead ones among them until the next compaction */
@@ -28,10 +27,9 @@ int order_reserve(struct order *order);
 void order_add(struct order *order);
 /* Sorts in what was added. On an error what was added stays without neighbours. */
 int order_settle(struct order *order, const struct docs *docs);
-/* The living neighbours of a document, in order: ret_window[ORDER_RADIUS] is itself, DOC_NONE stands where a
- * conversation has begun or ended. */
-void order_window(const struct order *order, const struct docs *docs, uint32_t doc,
-                  uint32_t ret_window[static ORDER_WINDOW]);
+/* The place of the living neighbour of a living document's place, before it (-1) or behind it (1); ORDER_NONE
+ * where a conversation has begun or ended. */
+uint32_t order_next(const struct order *order, const struct docs *docs, uint32_t place, int direction);
 /* Renumbers by map (see docs_plan_compaction) and drops the dead. Cannot fail. */
 void order_compact(struct order *order, const uint32_t *map);
 size_t order_size_bytes(const struct order *order);

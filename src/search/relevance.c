@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "search/search_priv.h"
 
+#include <float.h>
 #include <math.h>
 
 #define DAY_US (24 * (int64_t)60 * 60 * US_PER_SEC)
@@ -61,23 +62,27 @@ void relevance_add_parts(const float features[static N_FEATURES],
 
 /* ---- keys: several items' words as one ---- */
 
-/* As their features stand. */
+/* As their features stand. Each counts words of an item and its neighbours so many times:
+ *
+ *     own      the item's once
+ *     pair     and those of the one before
+ *     near     the item's three times, those of the one before twice, of the one behind once
+ *     around   those of the whole window once
+ */
 enum key { KEY_OWN, KEY_PAIR, KEY_NEAR, KEY_AROUND, N_KEYS };
 _Static_assert(FEATURE_AROUND - FEATURE_OWN == KEY_AROUND, "features of keys stand in the order of keys");
 
-/* What an item's words count in a key, by its place in the window; and the sum of that. */
-static const uint8_t key_weights[N_KEYS][ORDER_WINDOW] = {
-    [KEY_OWN] = {0, 0, 0, 0, 1, 0, 0, 0, 0},
-    [KEY_PAIR] = {0, 0, 0, 1, 1, 0, 0, 0, 0},
-    [KEY_NEAR] = {0, 0, 0, 2, 3, 1, 0, 0, 0},
-    [KEY_AROUND] = {1, 1, 1, 1, 1, 1, 1, 1, 1},
-};
-static const uint8_t key_totals[N_KEYS] = {1, 2, 6, 9};
+/* A number for each key, side by side in a register. */
+typedef float keys __attribute__((vector_size(N_KEYS * sizeof(float))));
 
-struct key_counts {
-    uint16_t counts[SHEET_MAX_TERMS]; /* 9 * 255 at most */
-    uint32_t length;
-};
+/* What the numbers of the rows add up to: the item's, that before, that behind, and all. */
+static inline keys weigh_keys(uint32_t own, uint32_t before, uint32_t behind, uint32_t around)
+{
+    return (keys){(float)own, (float)(own + before), (float)(3 * own + 2 * before + behind), (float)around};
+}
+
+/* How often all of the items' words count. */
+static const keys key_totals = {1, 2, 6, SHEET_WINDOW};
 
 void relevance_init(struct relevance *relevance, const struct sheet *sheet, const struct partition *partition,
                     const struct question *question)
@@ -91,55 +96,62 @@ void relevance_init(struct relevance *relevance, const struct sheet *sheet, cons
             (float)question->keywords.terms[i].n_asked * question->keywords.terms[i].idf;
 }
 
-static void add_counts(uint16_t *restrict sums, unsigned weight, const uint8_t *restrict counts,
-                       size_t n_eights)
+/* The places of a question's terms that the rows of a window have: a byte each, not 0. */
+struct said {
+    uint64_t eights[SHEET_MAX_TERMS / 8];
+};
+
+static struct said read_window(const struct sheet *sheet, struct sheet_window window, uint32_t *ret_length)
 {
-    for (size_t j = 0; j < 8 * n_eights; j++)
-        sums[j] = (uint16_t)(sums[j] + weight * counts[j]);
+    struct said said = {{0}};
+    uint32_t length = 0;
+    for (uint32_t row = window.first; row < window.end; row++) {
+        struct said of_row;
+        memcpy(&of_row, sheet->counts[row], sizeof(of_row));
+        for (size_t i = 0; i < sheet->n_eights; i++)
+            said.eights[i] |= of_row.eights[i];
+        length += sheet->lengths[row];
+    }
+    *ret_length = length;
+    return said;
 }
 
-static void count_keys(const struct relevance *relevance, size_t candidate,
-                       struct key_counts keys[static N_KEYS])
+/* Terms that no row of the window has add nothing to any key, and are passed over. */
+static keys score_keys(const struct relevance *relevance, uint32_t row)
 {
     const struct sheet *sheet = relevance->sheet;
-    const uint32_t *window = sheet->windows[candidate];
-    memset(keys, 0, N_KEYS * sizeof(*keys));
-    for (int place = 0; place < ORDER_WINDOW; place++) {
-        uint32_t row = window[place];
-        if (row == SHEET_NONE)
-            continue;
-        uint32_t length = relevance->docs->items[sheet->docs[row]].n_terms;
-        for (int key = 0; key < N_KEYS; key++)
-            if (key_weights[key][place]) {
-                add_counts(keys[key].counts, key_weights[key][place], sheet->counts[row], sheet->n_eights);
-                keys[key].length += key_weights[key][place] * length;
-            }
-    }
-}
-
-static void score_terms(float *restrict parts, const float *restrict term_weights,
-                        const uint16_t *restrict counts, float held_back, size_t n_eights)
-{
-    for (size_t j = 0; j < 8 * n_eights; j++)
-        parts[j] = term_weights[j] * (float)counts[j] / ((float)counts[j] + held_back);
-}
-
-static float score_key(const struct relevance *relevance, const struct key_counts *key, float total)
-{
-    float parts[SHEET_MAX_TERMS], score = 0, b = relevance->b;
-    float held_back = (float)KEYWORD_K1 * (1 - b + b * (float)key->length / (total * relevance->mean_length));
-    if (!(held_back > 0) || relevance->question->best <= 0)
-        return 0; /* nothing is said, or nothing asked */
-    score_terms(parts, relevance->term_weights, key->counts, held_back, relevance->sheet->n_eights);
-    for (size_t j = 0; j < relevance->sheet->n_terms; j++)
-        score += parts[j];
+    struct sheet_window window = sheet_window(sheet, row, SHEET_RADIUS);
+    size_t before = row > window.first ? row - 1 : sheet->n,
+           behind = row + 1 < window.end ? row + 1 : sheet->n;
+    uint32_t length;
+    struct said said = read_window(sheet, window, &length);
+    keys score = {0};
+    if (relevance->question->best <= 0)
+        return score; /* nothing is asked */
+    const float b = relevance->b;
+    keys lengths = weigh_keys(sheet->lengths[row], sheet->lengths[before], sheet->lengths[behind], length);
+    keys held_back = (float)KEYWORD_K1 * (1 - b + b * lengths / (key_totals * relevance->mean_length));
+    held_back += FLT_MIN; /* where nothing is said, 0 is not divided by 0 */
+    for (size_t eight = 0; eight < sheet->n_eights; eight++)
+        for (uint64_t left = said.eights[eight]; left;) {
+            size_t byte = (size_t)__builtin_ctzll(left) / 8, term = 8 * eight + byte;
+            uint32_t around = 0;
+            for (uint32_t i = window.first; i < window.end; i++)
+                around += sheet->counts[i][term];
+            keys counts = weigh_keys(sheet->counts[row][term], sheet->counts[before][term],
+                                     sheet->counts[behind][term], around);
+            score += relevance->term_weights[term] * counts / (counts + held_back);
+            left &= ~(UINT64_C(0xff) << 8 * byte);
+        }
     return score / relevance->question->best;
 }
 
-static float cosine_at(const struct relevance *relevance, size_t candidate, int place)
+static float cosine_beside(const struct sheet *sheet, uint32_t row)
 {
-    uint32_t row = relevance->sheet->windows[candidate][place];
-    return row == SHEET_NONE ? 0 : relevance->sheet->cosines[row];
+    struct sheet_window window = sheet_window(sheet, row, 1);
+    float before = row > window.first ? sheet->cosines[row - 1] : 0;
+    float behind = row + 1 < window.end ? sheet->cosines[row + 1] : 0;
+    return before + behind;
 }
 
 static float nearness_in_time(const struct question *question, int64_t time_us)
@@ -157,20 +169,19 @@ void relevance_read(const struct relevance *relevance, size_t candidate,
                     float ret_features[static N_FEATURES])
 {
     const struct question *question = relevance->question;
-    const struct doc *doc = &relevance->docs->items[relevance->sheet->docs[candidate]];
+    const struct sheet *sheet = relevance->sheet;
+    uint32_t row = sheet->candidates[candidate];
+    const struct doc *doc = &relevance->docs->items[sheet->docs[row]];
     const struct wants *wants = &question->wants;
-    struct key_counts keys[N_KEYS];
     float *f = ret_features;
-    count_keys(relevance, candidate, keys);
-    for (int key = 0; key < N_KEYS; key++)
-        f[FEATURE_OWN + key] = score_key(relevance, &keys[key], key_totals[key]);
-    f[FEATURE_VECTOR] = cosine_at(relevance, candidate, ORDER_RADIUS);
-    f[FEATURE_VECTORS] = f[FEATURE_VECTOR] + 0.5F * (cosine_at(relevance, candidate, ORDER_RADIUS - 1) +
-                                                     cosine_at(relevance, candidate, ORDER_RADIUS + 1));
+    keys scores = score_keys(relevance, row);
+    memcpy(f + FEATURE_OWN, &scores, sizeof(scores));
+    f[FEATURE_VECTOR] = sheet->cosines[row];
+    f[FEATURE_VECTORS] = f[FEATURE_VECTOR] + 0.5F * cosine_beside(sheet, row);
     f[FEATURE_WORDS] = 0;
     f[FEATURE_SPEAKER] = question->speaker != INTERN_NONE && doc->speaker == question->speaker;
     f[FEATURE_ASKS] = doc->cues.asks;
-    f[FEATURE_LENGTH] = log1pf((float)doc->n_terms);
+    f[FEATURE_LENGTH] = doc->log_length;
     f[FEATURE_TELLS_TIME] = wants->time ? doc->cues.n_times : 0;
     f[FEATURE_TELLS_NUMBER] = wants->number && doc->cues.has_number;
     f[FEATURE_TELLS_NAME] = wants->name ? doc->cues.n_names : 0;
@@ -180,15 +191,14 @@ void relevance_read(const struct relevance *relevance, size_t candidate,
 float relevance_read_words(const struct relevance *relevance, size_t candidate)
 {
     const struct sheet *sheet = relevance->sheet;
-    const uint32_t *window = sheet->windows[candidate];
+    uint32_t row = sheet->candidates[candidate];
+    struct sheet_window window = sheet_window(sheet, row, 1);
     float sum = 0, total = 0;
     for (size_t i = 0; i < sheet->n_terms; i++) {
         float near = 0;
-        for (int j = ORDER_RADIUS - 1; j <= ORDER_RADIUS + 1; j++) {
-            if (window[j] == SHEET_NONE)
-                continue;
-            float at = sheet->nearest[window[j]][i];
-            at *= j == ORDER_RADIUS ? 1 : NEIGHBOUR_WORD;
+        for (uint32_t j = window.first; j < window.end; j++) {
+            float at = sheet->nearest[j][i];
+            at *= j == row ? 1 : NEIGHBOUR_WORD;
             near = at > near ? at : near;
         }
         float idf = relevance->question->keywords.terms[i].idf;

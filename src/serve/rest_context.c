@@ -58,14 +58,6 @@ static void reply_context(struct request *req, struct build_outcome *outcome)
     outcome->answer = build_answer_unref(outcome->answer);
 }
 
-/* Handing a request to a worker and back costs a sixth of what building it does, but keeps the front thread
- * free for cached answers, which take a hundredth. So one that has nobody behind it is built where it is: at
- * most one of those that come meanwhile finds its thread taken, for half a millisecond. */
-static bool may_build_here(const struct request *req)
-{
-    return metrics_requests_active(req->server->metrics) <= req->server->options.n_front_threads;
-}
-
 int context_peek(struct request *req, struct err_info *reterr)
 {
     struct build_outcome outcome;
@@ -81,7 +73,7 @@ int context_peek(struct request *req, struct err_info *reterr)
     if (rc != 0)
         return rc < 0 ? rc : 0; /* 1: answered already */
     rc = build_peek(req->server->options.engine, &req->context, &outcome, reterr);
-    if (rc == 1 && may_build_here(req))
+    if (rc == 1 && request_may_compute(req))
         rc = build_run_now(req->server->options.engine, &req->context, &outcome, reterr);
     if (rc == 0)
         reply_context(req, &outcome);

@@ -11,6 +11,8 @@
 #define DEFAULT_LIMIT 50
 #define SEARCH_LIMIT  10
 #define MAX_LIMIT     1000
+/* Scores come of floats, which have no more to say. */
+#define SCORE_DECIMALS 9
 
 /* ---- adding ---- */
 
@@ -165,7 +167,7 @@ static void write_hit(struct json_writer *writer, const struct knowledge *item, 
     json_open_object(writer);
     json_put_member_text(writer, "id", item->id);
     json_put_member_text(writer, "content", item->content);
-    json_put_member_real(writer, "score", item->score);
+    json_put_member_fixed(writer, "score", item->score, SCORE_DECIMALS);
     write_common(writer, item);
     if (wants_parts) {
         json_put_name(writer, "parts");
@@ -214,7 +216,11 @@ static int read_search(struct request *req, struct knowledge_query *ret_query, s
     return rc;
 }
 
-int memory_search_get(struct request *req, struct err_info *reterr)
+/* On a front thread no more are asked for: what takes longer than a context is a worker's. */
+#define PEEK_MAX_HITS 100
+
+/* 1: with is_now, and it would have to wait, or take long. */
+static int search(struct request *req, bool is_now, struct err_info *reterr)
 {
     struct knowledge_query query;
     struct knowledge *items = NULL;
@@ -229,10 +235,13 @@ int memory_search_get(struct request *req, struct err_info *reterr)
         rc = query_bool(req, "explain", &wants_parts, reterr);
     if (rc == 0)
         rc = read_search(req, &query, reterr);
+    if (rc == 0 && is_now && query.limit > PEEK_MAX_HITS)
+        return 1;
+    query.is_now = is_now;
     if (rc == 0)
         rc = knowledge_search(req->server->options.memory, &scope, &query, &req->arena, &items, &n, &degraded,
                               reterr);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     reply_start_list(req, "results", &writer);
     for (size_t i = 0; i < n; i++)
@@ -242,6 +251,16 @@ int memory_search_get(struct request *req, struct err_info *reterr)
         json_put_member_text(&writer, "degraded", str_of(degraded));
     json_close_object(&writer);
     return 0;
+}
+
+int memory_search_peek(struct request *req, struct err_info *reterr)
+{
+    return request_may_compute(req) ? search(req, true, reterr) : 1;
+}
+
+int memory_search_get(struct request *req, struct err_info *reterr)
+{
+    return search(req, false, reterr);
 }
 
 int memory_list_get(struct request *req, struct err_info *reterr)

@@ -49,6 +49,10 @@ struct server {
     struct workers *workers;
     struct MHD_Daemon *daemon;
     uint64_t id_seed;
+    /* Whose request was the last that a front thread could have computed, and when; see request_may_compute.
+     */
+    _Atomic(const struct MHD_Connection *) last_conn;
+    atomic_int_fast64_t last_us;
     atomic_bool is_draining;        /* answers ask the client to close */
     pthread_mutex_t hand_over_lock; /* guards is_stopping: nothing is handed to workers once it is set */
     bool is_stopping;
@@ -141,12 +145,16 @@ int request_limit(struct request *req);
 /* The same on a worker: 0 or ERR_LIMIT. */
 int request_limit_wait(struct request *req);
 
+/* Whether a front thread may compute an answer that takes it a fraction of a millisecond. */
+bool request_may_compute(struct request *req);
+
 /* Handlers. */
 int context_peek(struct request *req, struct err_info *reterr);
 int context_build(struct request *req, struct err_info *reterr);
 int recipes_list(struct request *req, struct err_info *reterr);
 int recipes_show(struct request *req, struct err_info *reterr);
 int memory_add_post(struct request *req, struct err_info *reterr);
+int memory_search_peek(struct request *req, struct err_info *reterr);
 int memory_search_get(struct request *req, struct err_info *reterr);
 int memory_list_get(struct request *req, struct err_info *reterr);
 int memory_item_get(struct request *req, struct err_info *reterr);

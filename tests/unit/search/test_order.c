@@ -56,13 +56,13 @@ static void settle(struct talk *talk)
     assert_int_equal(order_settle(&talk->order, &talk->docs), 0);
 }
 
-/* The row at this distance in the row's window; 0: none. */
+/* The row so many neighbours away from the row; 0: none. */
 static int64_t beside(struct talk *talk, int64_t row, int distance)
 {
-    uint32_t window[ORDER_WINDOW];
-    order_window(&talk->order, &talk->docs, docs_find(&talk->docs, row), window);
-    uint32_t doc = window[ORDER_RADIUS + distance];
-    return doc == DOC_NONE ? 0 : talk->docs.items[doc].row;
+    uint32_t at = talk->order.places[docs_find(&talk->docs, row)];
+    for (int i = 0; i < abs(distance) && at != ORDER_NONE; i++)
+        at = order_next(&talk->order, &talk->docs, at, distance < 0 ? -1 : 1);
+    return at == ORDER_NONE ? 0 : talk->docs.items[talk->order.docs[at]].row;
 }
 
 static void turns_stand_in_order_of_time(void **state)
@@ -222,20 +222,17 @@ static uint32_t next_slowly(const struct docs *docs, uint32_t doc, int direction
     return (uint32_t)(best - docs->items);
 }
 
-static void expect_windows(struct talk *talk)
+static void expect_neighbours(struct talk *talk)
 {
     for (uint32_t doc = 0; doc < talk->docs.n; doc++) {
         if (!talk->docs.items[doc].is_live)
             continue;
-        uint32_t window[ORDER_WINDOW];
-        order_window(&talk->order, &talk->docs, doc, window);
-        assert_int_equal(window[ORDER_RADIUS], doc);
+        uint32_t place = talk->order.places[doc];
+        assert_int_equal(talk->order.docs[place], doc);
         for (int direction = -1; direction <= 1; direction += 2) {
-            uint32_t at = doc;
-            for (int i = 1; i <= ORDER_RADIUS; i++) {
-                at = at == DOC_NONE ? DOC_NONE : next_slowly(&talk->docs, at, direction);
-                assert_int_equal(window[ORDER_RADIUS + i * direction], at);
-            }
+            uint32_t next = order_next(&talk->order, &talk->docs, place, direction);
+            assert_int_equal(next == ORDER_NONE ? DOC_NONE : talk->order.docs[next],
+                             next_slowly(&talk->docs, doc, direction));
         }
     }
 }
@@ -249,7 +246,7 @@ static void compact(struct talk *talk)
     free(map);
 }
 
-static void windows_are_those_of_a_list_sorted_anew(void **state)
+static void neighbours_are_those_of_a_list_sorted_anew(void **state)
 {
     static const char *const threads[] = {"a", "b", ""};
     static const char *const speakers[] = {"Ann", "Bob", "user", ""};
@@ -277,7 +274,7 @@ static void windows_are_those_of_a_list_sorted_anew(void **state)
             settle(&talk);
             if (next_random(&random, 4) == 0)
                 compact(&talk);
-            expect_windows(&talk);
+            expect_neighbours(&talk);
         }
         talk_done(&talk);
     }
@@ -293,7 +290,7 @@ int main(void)
         cmocka_unit_test(item_is_alone_until_it_is_settled),
         cmocka_unit_test(any_number_of_dead_is_passed_over),
         cmocka_unit_test(times_without_end_are_far_apart),
-        cmocka_unit_test(windows_are_those_of_a_list_sorted_anew),
+        cmocka_unit_test(neighbours_are_those_of_a_list_sorted_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,12 +79,17 @@ static void read(struct reading *reading, const char *text, const char *source)
     scores_clear(&reading->scores);
 }
 
+static const struct doc *doc_of(const struct reading *reading, size_t candidate)
+{
+    const struct sheet *sheet = &reading->sheet;
+    return &reading->partition->docs.items[sheet->docs[sheet->candidates[candidate]]];
+}
+
 /* The row's place among the candidates; n_candidates: it is none. */
 static size_t find(const struct reading *reading, int64_t row)
 {
-    const struct sheet *sheet = &reading->sheet;
     size_t i = 0;
-    while (i < sheet->n_candidates && reading->partition->docs.items[sheet->docs[i]].row != row)
+    while (i < reading->sheet.n_candidates && doc_of(reading, i)->row != row)
         i++;
     return i;
 }
@@ -168,13 +173,13 @@ static double count_words(const char *text)
 }
 
 /* BM25 over the turns of the window at this one, each counted so many times, as a share of the best. */
-static double key_slowly(int turn, const double key[static ORDER_WINDOW])
+static double key_slowly(int turn, const double key[static SHEET_WINDOW])
 {
     double score = 0, best = 0, length = 0, total = 0, mean = 0;
     for (int i = 0; i < N_TURNS; i++)
         mean += count_words(turns[i]) / N_TURNS;
-    for (int i = 0; i < ORDER_WINDOW; i++) {
-        int at = turn + i - ORDER_RADIUS;
+    for (int i = 0; i < SHEET_WINDOW; i++) {
+        int at = turn + i - SHEET_RADIUS;
         total += key[i];
         if (at >= 0 && at < N_TURNS)
             length += key[i] * count_words(turns[at]);
@@ -183,8 +188,8 @@ static double key_slowly(int turn, const double key[static ORDER_WINDOW])
         double df = 0, n = 0;
         for (int i = 0; i < N_TURNS; i++)
             df += count_in(turns[i], asked[t]) > 0;
-        for (int i = 0; i < ORDER_WINDOW; i++) {
-            int at = turn + i - ORDER_RADIUS;
+        for (int i = 0; i < SHEET_WINDOW; i++) {
+            int at = turn + i - SHEET_RADIUS;
             if (at >= 0 && at < N_TURNS)
                 n += key[i] * count_in(turns[at], asked[t]);
         }
@@ -299,6 +304,21 @@ static void cues_count_only_where_they_are_wanted(void **state)
 
 /* ---- candidates ---- */
 
+/* On one side of the row's window are the neighbours in order, as many as there are and it takes. */
+static void expect_window(const struct reading *reading, uint32_t row, int direction)
+{
+    const struct sheet *sheet = &reading->sheet;
+    const struct order *order = &reading->partition->order;
+    struct sheet_window window = sheet_window(sheet, row, SHEET_RADIUS);
+    uint32_t at = order->places[sheet->docs[row]], n = 0;
+    while (n < SHEET_RADIUS &&
+           (at = order_next(order, &reading->partition->docs, at, direction)) != ORDER_NONE) {
+        n++;
+        assert_int_equal(sheet->docs[direction < 0 ? row - n : row + n], order->docs[at]);
+    }
+    assert_int_equal(direction < 0 ? row - window.first : window.end - 1 - row, n);
+}
+
 static void candidates_are_different_and_their_windows_right(void **state)
 {
     struct reading *reading = *state;
@@ -311,12 +331,9 @@ static void candidates_are_different_and_their_windows_right(void **state)
         for (size_t j = 0; j < i; j++)
             assert_int_not_equal(sheet->docs[i], sheet->docs[j]);
     for (size_t i = 0; i < sheet->n_candidates; i++) {
-        uint32_t window[ORDER_WINDOW];
-        order_window(&reading->partition->order, &reading->partition->docs, sheet->docs[i], window);
-        for (int k = 0; k < ORDER_WINDOW; k++) {
-            uint32_t row = sheet->windows[i][k];
-            assert_int_equal(row == SHEET_NONE ? DOC_NONE : sheet->docs[row], window[k]);
-        }
+        assert_true(i == 0 || sheet->candidates[i] > sheet->candidates[i - 1]);
+        expect_window(reading, sheet->candidates[i], -1);
+        expect_window(reading, sheet->candidates[i], 1);
     }
 }
 
@@ -329,7 +346,7 @@ static void candidates_pass_the_filter(void **state)
     const struct docs *docs = &reading->partition->docs;
     assert_true(reading->sheet.n_candidates > 0);
     for (size_t i = 0; i < reading->sheet.n_candidates; i++)
-        assert_true(str_is(intern_get(&docs->names, docs->items[reading->sheet.docs[i]].source), "mail"));
+        assert_true(str_is(intern_get(&docs->names, doc_of(reading, i)->source), "mail"));
     read(reading, "walrus kite", "nowhere");
     assert_int_equal(reading->sheet.n_candidates, 0);
 }
