@@ -31,7 +31,7 @@ build="gcc libc6-dev make meson ninja-build pkg-config python3 tzdata libcurl4-o
 packages_of() {
     case $1 in
     build) echo "$build" ;;
-    check) echo "$build libcmocka-dev clang clang-format-14 openssl python3-yaml" ;;
+    check) echo "$build libcmocka-dev clang clang-format-14 openssl python3-yaml nodejs npm" ;;
     fuzz) echo "$build libcmocka-dev clang clang-runtime" ;;
     bench) echo "$build nginx wrk" ;;
     esac
@@ -43,6 +43,9 @@ resolve() {
     clang-runtime) clang_runtime ;;
     # Layout is checked with this version only: others lay out differently. Later releases do not have it.
     clang-format-14) if is_installed "$1" || apt-cache show "$1" >/dev/null 2>&1; then echo "$1"; fi ;;
+    # Vector databases come from npm; a Node.js that is no package of Debian's will do as well.
+    nodejs) command -v node >/dev/null 2>&1 || echo nodejs ;;
+    npm) command -v npm >/dev/null 2>&1 || echo npm ;;
     pkg-config) if is_installed pkgconf; then echo pkgconf; else echo pkg-config; fi ;;
     *) echo "$1" ;;
     esac
