@@ -3,6 +3,7 @@
  * The engine and the order of a build. A build runs on the caller's thread from the first step to the last;
  * the engine is shared by all of them and changes only inside its cache.
  */
+#include "build/guess.h"
 #include "build/resident.h"
 
 #include "core/mem.h"
@@ -62,6 +63,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
     int rc = counts_new(seed, &engine->counts);
     if (rc == 0)
         rc = residents_new(&engine->residents);
+    if (rc == 0)
+        rc = guesses_new(&engine->guesses);
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
     if (rc == 0)
@@ -95,6 +98,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
     embedder_close(engine->words);
     counts_free(engine->counts);
     residents_free(engine->residents);
+    guesses_free(engine->guesses);
     return mem_free(engine);
 }
 

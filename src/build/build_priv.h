@@ -42,7 +42,7 @@ struct build_step {
     struct source_fetch fetch; /* first: the loop's operation is a step's address */
     const struct recipe_step *plan;
     enum step_state state;
-    struct material *material; /* held; DONE and STALE only */
+    struct material *material; /* held; DONE and STALE, or a guess */
     int64_t started_us, took_us;
     struct str error;
     int error_code;
@@ -50,6 +50,9 @@ struct build_step {
     bool has_key;
     struct shelf_key resident; /* the same among what follows the store, with is_resident; see resident.h */
     bool is_resident;
+    struct shelf_key guess; /* what is asked, with has_guess_key; see guess.h */
+    bool has_guess_key;
+    bool is_guessed; /* RUNNING, and its material is what it will bring, most likely */
 };
 
 /* ---- sections and their items ---- */
@@ -101,8 +104,11 @@ struct build_section {
     int64_t used_units; /* of what it keeps, while it has a ceiling */
     int64_t tokens;     /* of its text, exactly */
     struct str degraded;
-    size_t *printed; /* places in items, in the order of print */
-    size_t *chosen;  /* places in items, in the order in which they are offered room; fit's */
+    size_t *printed;             /* places in items, in the order of print */
+    size_t *chosen;              /* places in items, in the order in which they are offered room; fit's */
+    struct str *texts;           /* of its rows, by their place, as far as they are printed; NULL: none is */
+    struct build_match *matches; /* of its rows, best first; NULL: as the source gave them */
+    bool is_rendered;            /* the two are there */
 };
 
 static inline bool item_is_kept(const struct build_item *item)
@@ -200,6 +206,9 @@ int build_resolve(struct build *build, struct err_info *reterr);
 int build_cache_look(struct build *build, struct err_info *reterr);
 int build_gather(struct build *build, struct err_info *reterr);
 int build_rank(struct build *build, struct err_info *reterr);
+/* What rank can do for a section by itself, once its rows and the zone are there: its texts, and what they
+ * have to do with the query. rank does it where nobody did. */
+int build_render(struct build *build, struct build_section *section, struct err_info *reterr);
 int build_fit(struct build *build, struct err_info *reterr);
 int build_finish(struct build *build, struct err_info *reterr);
 int build_cache_keep(struct build *build, struct err_info *reterr);
@@ -254,6 +263,9 @@ void build_zone_load(struct build *build);
 struct build_match {
     size_t place;    /* among the result's rows */
     struct str text; /* as it would be printed */
+    struct str id;
+    int64_t time_us;
+    bool is_old;
     double score;
     const float *parts; /* SEARCH_N_PARTS */
     bool is_noise;
@@ -280,6 +292,7 @@ void guard_append_json(struct buf *buf, struct str json);
 
 struct build_cache;
 struct residents;
+struct guesses;
 struct far;
 
 struct build_engine {
@@ -292,6 +305,7 @@ struct build_engine {
     struct far *far;           /* its second level; NULL: none */
     struct counts *counts;
     struct residents *residents;
+    struct guesses *guesses;
     build_observe_fn observe;
     void *observe_owner;
 };

@@ -8,6 +8,7 @@
  * A flight: led by the first build of its key, joined by later ones that can wait for it. Who joined gets the
  * leader's answer, or builds for itself when there is none.
  */
+#include "build/guess.h"
 #include "build/resident.h"
 
 #include "core/mem.h"
@@ -457,8 +458,10 @@ void build_cache_describe(struct build_engine *engine, struct build_cache_stats 
 
 size_t build_cache_clear(struct build_engine *engine, struct str tenant, bool is_all)
 {
-    if (is_all)
+    if (is_all) {
         residents_clear(engine->residents, tenant);
+        guesses_clear(engine->guesses, tenant);
+    }
     if (!engine->cache)
         return 0;
     int64_t now_us = clock_mono_us(engine->clock);

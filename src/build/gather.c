@@ -16,10 +16,17 @@
  *
  * A step starts the moment the last of its needs ends. Whatever happens to a source costs its own step, and
  * those that cannot do without it, nothing else.
+ *
+ * A query of `resolve` that needs no other step may be guessed (guess.h) while it runs: its needs count as
+ * ended then. If the answer is another, all is asked anew without guesses, so that no two steps ever stand on
+ * different values. Where a step asks in a way that may do more than read, nothing is guessed.
  */
+#include "build/guess.h"
 #include "build/resident.h"
 
 #include <stdio.h>
+
+#define GATHER_ANEW 3 /* a guess was wrong; beside BUILD_WOULD_WAIT */
 
 #define MAX_DOUBLED    20               /* rows, for duplicates */
 #define RESERVE_MAX_US (10 * US_PER_MS) /* of the deadline, for rank, fit and format */
@@ -30,6 +37,8 @@ struct gatherer {
     int64_t deadline_us;   /* for sources: the request's, less a reserve */
     size_t n_steps;
     size_t n_running;
+    bool may_guess;
+    bool is_wrong; /* a guess was */
 };
 
 /* ---- which steps are wanted ---- */
@@ -69,6 +78,15 @@ static void want_all(struct gatherer *gatherer)
     }
     if (recipe->zone.kind == REF_STEP && build->asked)
         want(gatherer, recipe->zone.idx);
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        if (build->steps[i].state == STEP_WAITING && build->steps[i].plan->ops->has_effects)
+            gatherer->may_guess = false;
+}
+
+/* Its values are there, or what they are most likely. */
+static bool is_known(const struct build_step *step)
+{
+    return is_ended(step) || step->is_guessed;
 }
 
 /* ---- how a step ends ---- */
@@ -101,6 +119,8 @@ static int end_fetched(struct gatherer *gatherer, struct build_step *step, struc
     step->state = STEP_DONE;
     build_material_keep(build, step);
     resident_keep(build, step);
+    if (gatherer->may_guess)
+        guess_note(build, step);
     return 0;
 }
 
@@ -199,6 +219,24 @@ static int ask_and_wait(struct gatherer *gatherer, struct build_step *step, stru
     return 0;
 }
 
+/* Others need its answer, and it needs none. */
+static bool goes_ahead(const struct gatherer *gatherer, const struct build_step *step)
+{
+    return step < gatherer->build->steps + gatherer->build->recipe->n_resolves && step->plan->needs == 0;
+}
+
+/* What waits for the step that was asked now need not, where there is a guess. */
+static int guess(struct gatherer *gatherer, struct build_step *step, const struct source_request *request)
+{
+    if (!gatherer->may_guess || !goes_ahead(gatherer, step) || step->state != STEP_RUNNING)
+        return 0;
+    int rc = guess_key(gatherer->build, step, request);
+    if (rc == 0)
+        step->material = guess_find(gatherer->build, step);
+    step->is_guessed = step->material != NULL;
+    return rc;
+}
+
 static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_t idx)
 {
     struct build *build = gatherer->build;
@@ -230,9 +268,11 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         return 0;
     }
     rc = ask_now(gatherer, step, source, &request);
+    if (rc == 1 && build->is_now)
+        return BUILD_WOULD_WAIT;
     if (rc == 1)
-        rc = build->is_now ? BUILD_WOULD_WAIT : ask_and_wait(gatherer, step, source, &request);
-    return rc;
+        rc = ask_and_wait(gatherer, step, source, &request);
+    return rc == 0 ? guess(gatherer, step, &request) : rc;
 }
 
 /* The first of the step's needs that did not end well, or NULL. */
@@ -270,7 +310,7 @@ static int start_step(struct gatherer *gatherer, struct build_step *step, size_t
 static bool is_ready(const struct gatherer *gatherer, const struct build_step *step)
 {
     for (size_t i = 0; i < gatherer->n_steps; i++)
-        if ((step->plan->needs >> i & 1) && !is_ended(&gatherer->build->steps[i]))
+        if ((step->plan->needs >> i & 1) && !is_known(&gatherer->build->steps[i]))
             return false;
     return true;
 }
@@ -286,20 +326,34 @@ static bool has_waiting(const struct gatherer *gatherer, enum asking before)
     return false;
 }
 
-/* Starts what can start and asks in that way; *has_ended where a step ended at once. */
+/* Whether what says the zone is there. */
+static bool has_zone(const struct build *build)
+{
+    const struct recipe_ref *zone = &build->recipe->zone;
+    return zone->kind != REF_STEP || is_known(&build->steps[zone->idx]);
+}
+
+/* Starts what can start and asks in that way; *has_ended where a step ended at once. What goes ahead is on
+ * its way while the rest is put together. */
 static int start_those(struct gatherer *gatherer, enum asking asking, bool *has_ended)
 {
     struct build *build = gatherer->build;
+    bool is_ahead = false;
     for (size_t i = 0; i < gatherer->n_steps; i++) {
         struct build_step *step = &build->steps[i];
+        if (is_ahead && !goes_ahead(gatherer, step) && has_waiting(gatherer, ASK_RESIDENT)) {
+            net_loop_flush(gatherer->loop, false);
+            is_ahead = false;
+        }
         if (step->state != STEP_WAITING || asking_of(step->plan->ops) != asking || !is_ready(gatherer, step))
             continue;
-        if (build->recipe->zone.kind == REF_STEP && is_ended(&build->steps[build->recipe->zone.idx]))
+        if (has_zone(build))
             build_zone_load(build);
         int rc = start_step(gatherer, step, i);
         if (rc != 0)
             return rc;
-        *has_ended |= is_ended(step);
+        *has_ended |= is_known(step);
+        is_ahead |= step->state == STEP_RUNNING && goes_ahead(gatherer, step);
     }
     return 0;
 }
@@ -361,17 +415,68 @@ static int check_resolve(const struct build *build, const struct build_step *ste
     return rc;
 }
 
+/* The guess, which others may have values of, lives as long as the build. */
+static int take_guess(struct build *build, struct build_step *step, const struct material **ret_guess)
+{
+    struct material *material = step->is_guessed ? step->material : NULL;
+    if (!material)
+        return 0;
+    *ret_guess = material;
+    step->material = NULL;
+    step->is_guessed = false;
+    return arena_hold(&build->arena, material, material_unref);
+}
+
 static int end_step(struct gatherer *gatherer, struct build_step *step)
 {
     int rc = step->fetch.op.result;
     struct source_result *result = source_fetch_take(&step->fetch);
+    const struct material *guess = NULL;
     gatherer->n_running--;
     step->took_us = clock_mono_us(gatherer->build->engine->clock) - step->started_us;
-    if (rc == 0 && result)
-        return end_fetched(gatherer, step, result);
-    source_result_free(result);
-    end_error(gatherer, step, rc ? rc : ERR_INTERNAL, &step->fetch.op.err);
-    return 0;
+    int err = take_guess(gatherer->build, step, &guess);
+    if (err == 0 && rc == 0 && result) {
+        err = end_fetched(gatherer, step, result);
+    } else {
+        source_result_free(result);
+        end_error(gatherer, step, rc ? rc : ERR_INTERNAL, &step->fetch.op.err);
+    }
+    if (err == 0 && guess)
+        gatherer->is_wrong |= !step->material || !guess_is_right(guess, step->material);
+    return err;
+}
+
+/* A section that came is made ready while others are awaited: the time is spent otherwise in any case. */
+static struct build_section *next_to_render(const struct gatherer *gatherer)
+{
+    struct build *build = gatherer->build;
+    if (!has_zone(build))
+        return NULL;
+    for (size_t i = 0; i < build->recipe->n_sections; i++) {
+        struct build_section *section = &build->sections[i];
+        const struct build_step *step = &build->steps[build->recipe->n_resolves + i];
+        bool has_come = step->state == STEP_DONE || step->state == STEP_STALE;
+        if (has_come && (build->asked >> i & 1) && !section->is_rendered) {
+            section->step = &build->steps[build->recipe->n_resolves + i];
+            return section;
+        }
+    }
+    return NULL;
+}
+
+/* What has come goes first, as others may need it. */
+static int wait_next(struct gatherer *gatherer, struct net_op **ret_op, struct err_info *reterr)
+{
+    for (;;) {
+        struct build_section *section = next_to_render(gatherer);
+        int rc = net_loop_wait(gatherer->loop, section ? 0 : INT64_MAX, ret_op, reterr);
+        if (rc != 1 || !section)
+            return rc;
+        build_zone_load(gatherer->build);
+        rc = build_render(gatherer->build, section, reterr);
+        if (rc < 0)
+            return rc;
+    }
 }
 
 static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
@@ -379,7 +484,7 @@ static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
     int rc = start_ready(gatherer);
     while (rc == 0 && gatherer->n_running > 0) {
         struct net_op *op;
-        rc = net_loop_wait(gatherer->loop, INT64_MAX, &op, reterr);
+        rc = wait_next(gatherer, &op, reterr);
         if (rc != 0)
             break;
         /* `fetch` leads the step, and `op` the fetch. */
@@ -387,6 +492,8 @@ static int wait_all(struct gatherer *gatherer, struct err_info *reterr)
         rc = end_step(gatherer, step);
         if (rc == 0 && step < gatherer->build->steps + gatherer->build->recipe->n_resolves)
             rc = check_resolve(gatherer->build, step, reterr);
+        if (rc == 0 && gatherer->is_wrong)
+            return GATHER_ANEW;
         if (rc == 0)
             rc = start_ready(gatherer);
     }
@@ -465,6 +572,19 @@ static int prepare(struct gatherer *gatherer)
     return 0;
 }
 
+/* Nothing of what was asked counts. */
+static int prepare_anew(struct gatherer *gatherer)
+{
+    struct build *build = gatherer->build;
+    gatherer->loop = net_loop_free(gatherer->loop);
+    for (size_t i = 0; i < gatherer->n_steps; i++)
+        material_unref(build->steps[i].material);
+    build->zone = zone_free(build->zone);
+    build->zone_trouble = (struct str){NULL, 0};
+    *gatherer = (struct gatherer){.build = build, .n_steps = gatherer->n_steps};
+    return prepare(gatherer);
+}
+
 /* A zone is read from its file. */
 bool build_may_be_now(const struct build *build)
 {
@@ -493,7 +613,7 @@ static bool is_little(const struct build *build)
 
 int build_gather(struct build *build, struct err_info *reterr)
 {
-    struct gatherer gatherer = {.build = build, .n_steps = recipe_n_steps(build->recipe)};
+    struct gatherer gatherer = {.build = build, .n_steps = recipe_n_steps(build->recipe), .may_guess = true};
     int rc = prepare(&gatherer);
     if (rc < 0)
         return err_set(reterr, rc, "out of memory");
@@ -502,6 +622,10 @@ int build_gather(struct build *build, struct err_info *reterr)
         return rc;
     build->data_version = build_version(build->engine, &build->scope);
     rc = wait_all(&gatherer, reterr);
+    if (rc == GATHER_ANEW) {
+        rc = prepare_anew(&gatherer);
+        rc = rc < 0 ? err_set(reterr, rc, "out of memory") : wait_all(&gatherer, reterr);
+    }
     if (rc == 0 && build->is_now && !is_little(build))
         rc = BUILD_WOULD_WAIT;
     if (rc == 0)

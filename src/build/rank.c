@@ -27,7 +27,7 @@ struct maker {
     struct buf buf;
     int err; /* the first that a buffer met: clearing one forgets it */
     size_t n_taken;
-    struct build_match *matches; /* of the rows, best first; NULL: as the source gave them */
+    struct str raw_group, group; /* the last line of a group, as it was and without its secrets */
 };
 
 static void latch(struct maker *maker, const struct buf *buf)
@@ -211,10 +211,14 @@ static struct str print_group(struct maker *maker, struct build_names *names)
             buf_append_byte(&line, ' ');
         buf_append_str(&line, part);
     }
-    struct str kept = keep_redacted(maker, buf_str(&line));
+    /* Rows of one group follow each other. */
+    if (!str_eq(buf_str(&line), maker->raw_group)) {
+        maker->raw_group = arena_copy(&maker->build->arena, buf_str(&line));
+        maker->group = keep_redacted(maker, buf_str(&line));
+    }
     latch(maker, &line);
     buf_done(&line);
-    return kept;
+    return maker->group;
 }
 
 static bool has_column(const struct maker *maker, const char *name)
@@ -331,11 +335,31 @@ static struct build_names row_names(struct maker *maker, size_t place)
     return names;
 }
 
+/* The same of one that was matched, once it is known. */
+static struct build_names matched_names(const struct maker *maker, const struct build_match *match)
+{
+    return (struct build_names){.build = maker->build,
+                                .result = maker->result,
+                                .row = &maker->result->rows[match->place],
+                                .id = match->id,
+                                .time_us = match->time_us,
+                                .is_old = match->is_old};
+}
+
+/* The row's text, which may be there already. */
+static struct str text_of(struct maker *maker, size_t place, struct build_names *names)
+{
+    struct str *texts = maker->section->texts;
+    if (!texts || !texts[place].ptr)
+        return print_item(maker, names);
+    return texts[place];
+}
+
 /* match: what was found out about the row already; may be NULL. */
 static void make_item(struct maker *maker, size_t place, const struct build_match *match)
 {
     struct build_item *item = &maker->section->items[maker->section->n_items];
-    struct build_names names = row_names(maker, place);
+    struct build_names names = match ? matched_names(maker, match) : row_names(maker, place);
 
     item->id = names.id;
     item->time_us = names.time_us;
@@ -345,7 +369,7 @@ static void make_item(struct maker *maker, size_t place, const struct build_matc
     item->fate = judge_unread(maker, item, match && match->is_noise);
     /* What is left out is printed only for who wants to know what it would have cost. */
     if (match || item->fate == ITEM_OPEN || maker->build->request->wants_explain) {
-        item->text = match ? match->text : print_item(maker, &names);
+        item->text = match ? match->text : text_of(maker, place, &names);
         /* A row that renders to nothing says nothing. */
         if (str_is_empty(item->text))
             return;
@@ -372,13 +396,14 @@ static int match_rows(struct maker *maker, struct err_info *reterr)
 {
     struct build *build = maker->build;
     size_t n = maker->result->n_rows;
-    maker->matches = NULL;
-    if (maker->section->plan->n_fetched == 0 || !build_has_query(build) || n == 0)
-        return 0;
     struct build_match *matches = arena_calloc(&build->arena, n, sizeof *matches);
     for (size_t i = 0; matches && i < n; i++) {
         struct build_names names = row_names(maker, i);
-        matches[i] = (struct build_match){.place = i, .text = print_item(maker, &names)};
+        matches[i] = (struct build_match){.place = i,
+                                          .text = print_item(maker, &names),
+                                          .id = names.id,
+                                          .time_us = names.time_us,
+                                          .is_old = names.is_old};
         if (maker->scratch.used_bytes > SCRATCH_KEPT_BYTES && !arena_error(&maker->scratch))
             arena_reset(&maker->scratch);
     }
@@ -386,8 +411,37 @@ static int match_rows(struct maker *maker, struct err_info *reterr)
         return 0;
     int rc = build_match_query(build, matches, n, maker->section->plan->n_matched, reterr);
     if (rc == 0)
-        maker->matches = matches;
+        maker->section->matches = matches;
     return rc < 0 ? rc : 0;
+}
+
+/* The texts of those rows that most likely go on; the rest is printed when it is wanted. */
+static void print_rows(struct maker *maker)
+{
+    const struct recipe_section *plan = maker->section->plan;
+    size_t n = maker->result->n_rows < plan->limit ? maker->result->n_rows : plan->limit;
+    struct str *texts = arena_calloc(&maker->build->arena, maker->result->n_rows + 1, sizeof *texts);
+    for (size_t i = 0; texts && i < n; i++) {
+        struct build_names names = row_names(maker, i);
+        texts[i] = print_item(maker, &names);
+        if (maker->scratch.used_bytes > SCRATCH_KEPT_BYTES && !arena_error(&maker->scratch))
+            arena_reset(&maker->scratch);
+    }
+    maker->section->texts = texts;
+}
+
+static int render_section(struct maker *maker, struct err_info *reterr)
+{
+    struct build_section *section = maker->section;
+    bool is_matched =
+        section->plan->n_fetched > 0 && build_has_query(maker->build) && maker->result->n_rows > 0;
+    if (section->is_rendered)
+        return 0;
+    section->is_rendered = true;
+    if (is_matched)
+        return match_rows(maker, reterr);
+    print_rows(maker);
+    return 0;
 }
 
 /* What the recipe says when there is nothing stands where an item would. */
@@ -455,13 +509,14 @@ static int rank_section(struct maker *maker, struct err_info *reterr)
     struct arena *arena = &maker->build->arena;
     maker->result = section->step->material->result;
     maker->n_taken = 0;
-    int rc = match_rows(maker, reterr);
+    maker->raw_group = maker->group = (struct str){NULL, 0};
+    int rc = render_section(maker, reterr);
     if (rc < 0)
         return rc;
     section->items = arena_calloc(arena, maker->result->n_rows + 1, sizeof *section->items);
     for (size_t i = 0; section->items && i < maker->result->n_rows; i++) {
-        if (maker->matches)
-            make_item(maker, maker->matches[i].place, &maker->matches[i]);
+        if (section->matches)
+            make_item(maker, section->matches[i].place, &section->matches[i]);
         else
             make_item(maker, i, NULL);
         int err = arena_error(arena) ? arena_error(arena) : arena_error(&maker->scratch);
@@ -480,11 +535,37 @@ static int rank_section(struct maker *maker, struct err_info *reterr)
     return maker_error(maker) ? err_set(reterr, maker_error(maker), "out of memory") : 0;
 }
 
+static void maker_init(struct maker *maker, struct build *build)
+{
+    *maker = (struct maker){.build = build};
+    arena_init(&maker->scratch, SOURCE_MAX_RESULT_BYTES * 2);
+    buf_init(&maker->buf, SOURCE_MAX_RESULT_BYTES * 2);
+}
+
+static void maker_done(struct maker *maker)
+{
+    buf_done(&maker->buf);
+    arena_done(&maker->scratch);
+}
+
+int build_render(struct build *build, struct build_section *section, struct err_info *reterr)
+{
+    struct maker maker;
+    maker_init(&maker, build);
+    maker.section = section;
+    maker.result = section->step->material->result;
+    int rc = render_section(&maker, reterr);
+    if (rc == 0 && maker_error(&maker))
+        rc = err_set(reterr, maker_error(&maker), "section '%.*s' is too large to render",
+                     STR_ARG(section->plan->step.name));
+    maker_done(&maker);
+    return rc;
+}
+
 int build_rank(struct build *build, struct err_info *reterr)
 {
-    struct maker maker = {.build = build};
-    arena_init(&maker.scratch, SOURCE_MAX_RESULT_BYTES * 2);
-    buf_init(&maker.buf, SOURCE_MAX_RESULT_BYTES * 2);
+    struct maker maker;
+    maker_init(&maker, build);
     int rc = dedup_new(&build->arena, &maker.dedup);
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
@@ -494,7 +575,6 @@ int build_rank(struct build *build, struct err_info *reterr)
         if (maker.section->status == SECTION_OK || maker.section->status == SECTION_STALE)
             rc = rank_section(&maker, reterr);
     }
-    buf_done(&maker.buf);
-    arena_done(&maker.scratch);
+    maker_done(&maker);
     return rc;
 }

@@ -244,12 +244,34 @@ int civil_parse(struct str text, int64_t *ret_us, bool *ret_is_date)
     return 0;
 }
 
+static void put_two(char *at, int number)
+{
+    at[0] = (char)('0' + number / 10);
+    at[1] = (char)('0' + number % 10);
+}
+
+/* printf would take most of the time that a statement's times cost. */
 static void print_time(const struct civil *civil, char separator, struct buf *buf)
 {
-    const char *year_format = civil->year >= 0 && civil->year <= 9999 ? "%04d" : "%+07d";
-    buf_printf(buf, year_format, civil->year);
-    buf_printf(buf, "-%02d-%02d%c%02d:%02d:%02d", civil->month, civil->day, separator, civil->hour,
-               civil->minute, civil->second);
+    char text[] = "0000-00-00 00:00:00";
+    bool has_usual_year = civil->year >= 0 && civil->year <= 9999;
+
+    if (has_usual_year) {
+        put_two(text, civil->year / 100);
+        put_two(text + 2, civil->year % 100);
+    } else {
+        buf_printf(buf, "%+07d", civil->year);
+    }
+    put_two(text + 5, civil->month);
+    put_two(text + 8, civil->day);
+    text[10] = separator;
+    put_two(text + 11, civil->hour);
+    put_two(text + 14, civil->minute);
+    put_two(text + 17, civil->second);
+    if (has_usual_year)
+        buf_append(buf, text, sizeof text - 1);
+    else
+        buf_append(buf, text + 4, sizeof text - 1 - 4);
 }
 
 void civil_print_iso(int64_t time_us, struct buf *buf)

@@ -208,6 +208,7 @@ static int on_start(const struct source_env *env, void *state, const struct sour
 
 const struct source_ops source_http = {
     .kind = "http",
+    .has_effects = true,
     .schemes = schemes,
     .settings = settings,
     .on_open = on_open,

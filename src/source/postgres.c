@@ -15,6 +15,9 @@
 #define KNOWN_AFTER 2                 /* samples */
 #define SMOOTHING   4                 /* a new sample counts a fourth */
 
+#define MAX_KEPT_BYTES                                                                                       \
+    ((size_t)16 * 1024) /* of a statement, in both forms; that of a recipe has one or two */
+
 static int on_connect(void *server, int64_t deadline_us, void **ret_conn, struct err_info *reterr)
 {
     struct postgres *postgres = server;
@@ -111,6 +114,8 @@ struct postgres *postgres_free(struct postgres *postgres)
     pthread_mutex_unlock(&postgres->mutex);
     pool_free(postgres->pool);
     pg_canceller_unref(postgres->canceller);
+    for (size_t i = 0; i < N_TIMES; i++)
+        mem_free(postgres->times[i].text);
     pthread_cond_destroy(&postgres->has_drained);
     pthread_mutex_destroy(&postgres->mutex);
     mem_free(postgres->url);
@@ -118,7 +123,63 @@ struct postgres *postgres_free(struct postgres *postgres)
     return mem_free(postgres);
 }
 
-/* ---- times ---- */
+/* ---- what is known of statements ---- */
+
+/* The statement's place, which may have been another's. */
+static struct postgres_time *time_at(struct postgres *postgres, uint64_t key)
+{
+    struct postgres_time *time = &postgres->times[key % N_TIMES];
+    if (time->key != key) {
+        mem_free(time->text);
+        *time = (struct postgres_time){.key = key};
+    }
+    return time;
+}
+
+/* False when it is not kept. The whole of it is compared: another may have the same hash. */
+static bool recall(struct postgres *postgres, uint64_t key, struct str given, struct arena *arena,
+                   struct str *ret_sql, size_t *ret_n)
+{
+    pthread_mutex_lock(&postgres->mutex);
+    const struct postgres_time *time = &postgres->times[key % N_TIMES];
+    bool is_kept = time->key == key && time->text && str_eq(str_make(time->text, time->given_len), given);
+    if (is_kept) {
+        *ret_sql = arena_copy(arena, str_make(time->text + time->given_len, time->wanted_len));
+        *ret_n = time->n_values;
+    }
+    pthread_mutex_unlock(&postgres->mutex);
+    return is_kept;
+}
+
+static void remember(struct postgres *postgres, uint64_t key, struct str given, struct str wanted,
+                     size_t n_values)
+{
+    char *text = given.len + wanted.len <= MAX_KEPT_BYTES ? mem_alloc(given.len + wanted.len + 1) : NULL;
+    if (!text)
+        return; /* it is translated again the next time */
+    memcpy(text, given.ptr, given.len);
+    memcpy(text + given.len, wanted.ptr, wanted.len);
+    pthread_mutex_lock(&postgres->mutex);
+    struct postgres_time *time = time_at(postgres, key);
+    mem_free(time->text);
+    time->text = text;
+    time->given_len = given.len;
+    time->wanted_len = wanted.len;
+    time->n_values = n_values;
+    pthread_mutex_unlock(&postgres->mutex);
+}
+
+int postgres_statement(struct postgres *postgres, uint64_t key, struct str given, size_t n_binds,
+                       struct arena *arena, struct str *ret_sql, size_t *ret_n, struct err_info *reterr)
+{
+    if (recall(postgres, key, given, arena, ret_sql, ret_n) && *ret_n <= n_binds)
+        return arena_error(arena) ? err_set(reterr, arena_error(arena), "not enough memory for a statement")
+                                  : 0;
+    int res = postgres_translate(given, n_binds, arena, ret_sql, ret_n, reterr);
+    if (res == 0)
+        remember(postgres, key, given, *ret_sql, *ret_n);
+    return res;
+}
 
 int64_t postgres_expected(struct postgres *postgres, uint64_t key)
 {
@@ -132,9 +193,7 @@ int64_t postgres_expected(struct postgres *postgres, uint64_t key)
 void postgres_note_time(struct postgres *postgres, uint64_t key, int64_t took_us)
 {
     pthread_mutex_lock(&postgres->mutex);
-    struct postgres_time *time = &postgres->times[key % N_TIMES];
-    if (time->key != key)
-        *time = (struct postgres_time){.key = key};
+    struct postgres_time *time = time_at(postgres, key);
     if (time->n < KNOWN_AFTER)
         time->n++;
     else
@@ -143,21 +202,21 @@ void postgres_note_time(struct postgres *postgres, uint64_t key, int64_t took_us
     pthread_mutex_unlock(&postgres->mutex);
 }
 
-bool postgres_is_small(struct postgres *postgres, uint64_t key)
+size_t postgres_answer_bytes(struct postgres *postgres, uint64_t key)
 {
     pthread_mutex_lock(&postgres->mutex);
     const struct postgres_time *time = &postgres->times[key % N_TIMES];
-    bool is_small = time->key == key && time->is_small;
+    size_t bytes = time->key == key && time->answer_bytes > 0 ? time->answer_bytes : SIZE_MAX;
     pthread_mutex_unlock(&postgres->mutex);
-    return is_small;
+    return bytes;
 }
 
-void postgres_note_small(struct postgres *postgres, uint64_t key, bool is_small)
+void postgres_note_answer(struct postgres *postgres, uint64_t key, size_t bytes)
 {
     pthread_mutex_lock(&postgres->mutex);
     struct postgres_time *time = &postgres->times[key % N_TIMES];
     if (time->key == key) /* else it is read row by row, which is never wrong */
-        time->is_small = is_small;
+        time->answer_bytes = bytes;
     pthread_mutex_unlock(&postgres->mutex);
 }
 

@@ -51,17 +51,26 @@ void postgres_queries_remove(struct postgres_queries *queries, struct postgres_q
     *queries = kept;
 }
 
-/* Before the first that is expected to take longer. What nobody knows may be slow. */
+/* What nobody knows may be slow. An answer that is much to read goes first if it costs the others little: it
+ * is read while the server is at theirs. */
+static int64_t rank_of(const struct postgres_query *query)
+{
+    bool is_known = query->expected_us >= 0;
+    bool is_large = query->answer_bytes >= POSTGRES_LARGE_BYTES && query->answer_bytes != SIZE_MAX;
+
+    if (!is_known)
+        return POSTGRES_SLOW_US - 1;
+    return is_large && query->expected_us < POSTGRES_SLOW_US / 4 ? -1 : query->expected_us;
+}
+
+/* Before the first that is expected to take longer. */
 static void add_sorted(struct postgres_queries *queries, struct postgres_query *query)
 {
     struct postgres_query **place = &queries->first;
-    int64_t own_us = query->expected_us < 0 ? POSTGRES_SLOW_US - 1 : query->expected_us;
+    int64_t own_us = rank_of(query);
 
-    for (; *place; place = &(*place)->next) {
-        int64_t us = (*place)->expected_us < 0 ? POSTGRES_SLOW_US - 1 : (*place)->expected_us;
-        if (us > own_us)
-            break;
-    }
+    while (*place && rank_of(*place) <= own_us)
+        place = &(*place)->next;
     query->next = *place;
     *place = query;
     if (!query->next)

@@ -27,8 +27,8 @@
 #define TIMEOUT_MARGIN_US (2 * US_PER_MS) /* the server stops first, which leaves the connection whole */
 #define MAX_DISCARDED     5000            /* rows that come after a result was full */
 #define MARK_SIZE         64
-#define LATE_FACTOR       4                   /* that much more than expected is a surprise */
-#define SMALL_BYTES       ((size_t)64 * 1024) /* of a result in memory; a growth of it by ten is still whole */
+#define LATE_FACTOR       4                  /* that much more than expected is a surprise */
+#define FLUSH_BYTES       ((size_t)4 * 1024) /* of answers: who asked has something to do with them meanwhile */
 
 static const struct str begin_sql = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 47};
 #define TIMEOUT_SQL "SELECT pg_catalog.set_config('statement_timeout', $1, true), $2::pg_catalog.text"
@@ -124,7 +124,7 @@ static void on_too_large(struct postgres_lane *lane, const struct err_info *err)
     for (struct postgres_query *other = query ? query->next : NULL; other; other = other->next)
         other->n_asks--;
     if (query && query->is_small) {
-        postgres_note_small(lane->hub->postgres, query->key, false);
+        postgres_note_answer(lane->hub->postgres, query->key, SIZE_MAX);
         query->is_small = false;
         query->n_asks--;
     } else if (query) {
@@ -180,7 +180,7 @@ static int ask_begin(struct postgres_lane *lane, struct err_info *reterr)
 
     if (!lane->is_begun)
         res = pg_conn_ask_whole(lane->conn, begin_sql, NULL, 0, NULL, reterr);
-    if (res == 0 && (!lane->is_begun || until_us > lane->timeout_until_us))
+    if (res == 0 && (!lane->is_begun || until_us > lane->timeout_until_us + TIMEOUT_MARGIN_US / 2))
         res = ask_timeout(lane, until_us, reterr);
     lane->is_begun = true;
     return res;
@@ -200,6 +200,7 @@ static int ask_all(struct postgres_lane *lane, struct err_info *reterr)
 {
     bool is_last = lane->hub->main != lane || lane->hub->is_last;
     struct postgres_query *query;
+    size_t n_bytes = 0;
     int res = ask_begin(lane, reterr);
 
     lane->is_watched = wants_watching(lane);
@@ -213,8 +214,11 @@ static int ask_all(struct postgres_lane *lane, struct err_info *reterr)
         query->n_marks = lane->n_marks;
         res = (query->is_small ? pg_conn_ask_whole : pg_conn_ask)(lane->conn, query->sql, query->values,
                                                                   query->n_values, query, reterr);
-        if (res == 0 && lane->is_watched)
+        n_bytes += query->answer_bytes < POSTGRES_SMALL_BYTES ? query->answer_bytes : 0;
+        if (res == 0 && (lane->is_watched || (n_bytes >= FLUSH_BYTES && lane->again.first))) {
             res = pg_conn_ask_flush(lane->conn, reterr);
+            n_bytes = 0;
+        }
     }
     if (res == 0 && is_last)
         res = ask_end(lane, reterr);
@@ -308,10 +312,10 @@ static void note_time(struct postgres_lane *lane, const struct postgres_query *q
 static void note_size(struct postgres_lane *lane, struct postgres_query *query)
 {
     const struct source_result *result = query->reader.result;
-    bool is_small = result && !result->is_truncated && result->arena.used_bytes <= SMALL_BYTES;
 
-    if (result && is_small != query->is_small)
-        postgres_note_small(lane->hub->postgres, query->key, is_small);
+    if (result)
+        postgres_note_answer(lane->hub->postgres, query->key,
+                             result->is_truncated ? SIZE_MAX : result->arena.used_bytes);
 }
 
 /* It is no longer asked. */

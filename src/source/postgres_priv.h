@@ -22,12 +22,19 @@
 
 #define N_TIMES 1024
 
-/* How long a statement takes, as a moving average; statements share places by their hash. */
+#define POSTGRES_SMALL_BYTES ((size_t)128 * 1024) /* of a result in memory; a growth of it by ten is whole   \
+                                                   */
+#define POSTGRES_LARGE_BYTES ((size_t)8 * 1024)   /* one that gives its reader something to do */
+
+/* What is known of a statement; statements share places by their hash. How long it takes is a moving average.
+ */
 struct postgres_time {
     uint64_t key;
     int64_t mean_us;
-    unsigned n;    /* samples; the first holds planning and cold pages and counts for nothing */
-    bool is_small; /* its last answer was */
+    unsigned n;          /* samples; the first holds planning and cold pages and counts for nothing */
+    size_t answer_bytes; /* of its last answer, in memory; 0: not known, SIZE_MAX: more than was kept */
+    char *text;          /* as it was given, and as PostgreSQL wants it, end to end; NULL: not kept */
+    size_t given_len, wanted_len, n_values;
 };
 
 struct postgres {
@@ -51,11 +58,14 @@ struct postgres *postgres_free(struct postgres *postgres);
 /* How long the statement should take; -1 when nobody knows. */
 int64_t postgres_expected(struct postgres *postgres, uint64_t key);
 void postgres_note_time(struct postgres *postgres, uint64_t key, int64_t took_us);
-/* Whether its answers may be expected to be small; false when nobody knows. */
-bool postgres_is_small(struct postgres *postgres, uint64_t key);
-void postgres_note_small(struct postgres *postgres, uint64_t key, bool is_small);
+/* How large its answer should be, in memory; SIZE_MAX when nobody knows. */
+size_t postgres_answer_bytes(struct postgres *postgres, uint64_t key);
+void postgres_note_answer(struct postgres *postgres, uint64_t key, size_t bytes);
 /* It took longer than anybody thought, among others: watch it. */
 void postgres_forget_time(struct postgres *postgres, uint64_t key);
+/* The statement as PostgreSQL wants it, see postgres_translate, from the last time that it was asked. */
+int postgres_statement(struct postgres *postgres, uint64_t key, struct str given, size_t n_binds,
+                       struct arena *arena, struct str *ret_sql, size_t *ret_n, struct err_info *reterr);
 /* Takes a connection that only owes the end of its transaction: it goes back to the pool when that is heard
  * within a moment. */
 void postgres_drain(struct postgres *postgres, struct pg_conn *conn);
@@ -115,8 +125,9 @@ struct postgres_query {
     unsigned n_marks; /* of its lane that come before its answer */
     struct postgres_reader reader;
     size_t n_discarded;
-    bool is_full;  /* its result has all the rows it may have */
-    bool is_small; /* its answer is expected to be small: it is read whole */
+    size_t answer_bytes; /* expected; SIZE_MAX: nobody knows */
+    bool is_full;        /* its result has all the rows it may have */
+    bool is_small;       /* its answer is expected to be small: it is read whole */
 };
 
 struct postgres_queries {

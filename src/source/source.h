@@ -132,6 +132,8 @@ struct source_ops {
     /* What it brings depends on the request and on the user's own rows of the store alone, and not on the
      * time: it is the same as long as memory_version is. */
     bool follows_store;
+    /* Asking may do more than read: it is asked once, and for what is known for certain. */
+    bool has_effects;
     /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could
      * wait. *ret_state is the kind's own. NULL if the kind has no state. */
     int (*on_open)(const struct source_env *env, const struct source_options *options, void **ret_state,

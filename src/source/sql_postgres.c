@@ -85,16 +85,18 @@ static int on_start(const struct source_env *env, void *state, const struct sour
     query = arena_calloc(&hub->arena, 1, sizeof *query);
     if (!query)
         return err_set(reterr, arena_error(&hub->arena), "not enough memory to ask");
-    res = postgres_translate(setting_text(&request->settings[0]), request->n_binds, &hub->arena, &query->sql,
+    struct str given = setting_text(&request->settings[0]);
+    query->key = str_hash(given, 0);
+    res = postgres_statement(postgres, query->key, given, request->n_binds, &hub->arena, &query->sql,
                              &query->n_values, reterr);
     if (res == 0)
         res = postgres_bind(request->binds, query->n_values, &hub->arena, &query->values, reterr);
     if (res < 0)
         return res;
     query->fetch = fetch;
-    query->key = str_hash(query->sql, 0);
     query->expected_us = postgres_expected(postgres, query->key);
-    query->is_small = postgres_is_small(postgres, query->key);
+    query->answer_bytes = postgres_answer_bytes(postgres, query->key);
+    query->is_small = query->answer_bytes <= POSTGRES_SMALL_BYTES;
     query->deadline_us = request->deadline_us;
     query->reader.max_rows = request->max_rows;
     postgres_queries_add(&hub->pending, query);

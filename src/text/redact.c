@@ -311,9 +311,12 @@ static bool take_named(struct pass *pass)
     pass->name_end = end;
     name = str_slice(pass->text, from, end - from);
     quote = read_quote(pass, end);
-    kind = redact_kind_of_words(pass->before, name);
     if (quote.mark)
         end += quote.n_slashes + 1;
+    /* Most words stand before no value, whatever they name: those need not be looked up. */
+    if (separator_end(pass, from, end, quote.mark ? NULL : "password") == 0)
+        return false;
+    kind = redact_kind_of_words(pass->before, name);
     value = separator_end(pass, from, end, quote.mark ? NULL : kind);
     if (value == 0)
         return false;
@@ -429,12 +432,11 @@ static void take_word(struct pass *pass)
     size_t end = pass->pos;
     struct redact_find find;
 
-    while (redact_is_word(peek(pass, end)))
-        end++;
+    end = redact_word_end(pass->text, end);
     if (pass->run_end < end) {
         pass->run_end = end;
-        while (redact_is_word(peek(pass, pass->run_end)) || peek(pass, pass->run_end) == '-')
-            pass->run_end++;
+        while (peek(pass, pass->run_end) == '-')
+            pass->run_end = redact_word_end(pass->text, pass->run_end + 1);
     }
     find = redact_shape_at(pass->text, pass->pos, end, pass->run_end);
     if (find.kind) {

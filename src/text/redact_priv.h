@@ -39,6 +39,14 @@ static inline bool redact_is_word(char c)
     return redact_is_alnum(c) || c == '_';
 }
 
+/* Where the letters, digits and _ from pos on end. */
+static inline size_t redact_word_end(struct str text, size_t pos)
+{
+    while (pos < text.len && redact_is_word(text.ptr[pos]))
+        pos++;
+    return pos;
+}
+
 static inline bool redact_is_blank(char c)
 {
     return c == ' ' || c == '\t';

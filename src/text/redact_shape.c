@@ -5,7 +5,8 @@
  */
 #include "text/redact_priv.h"
 
-#define LOOK_BYTES 64 /* so much of a long key tells whether it is one */
+#define LOOK_BYTES    64 /* so much of a long key tells whether it is one */
+#define MIN_KEY_BYTES 15 /* the least that a prefix and what must stand behind it have together */
 
 enum shape_rule {
     RULE_ALNUM = 1,  /* letters and digits alone, else also _ and - */
@@ -89,6 +90,9 @@ static size_t end_behind(struct str text, size_t pos, const struct shape *shape,
 
 static struct redact_find find_key(struct str text, size_t pos, size_t word_end, size_t run_end)
 {
+    /* Most words are shorter; a dot behind one may be the prefix's own, and the key goes on there. */
+    if (run_end - pos < MIN_KEY_BYTES && redact_at(text, run_end) != '.')
+        return (struct redact_find){0};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const struct shape *shape = &shapes[i];
         size_t end;
@@ -115,8 +119,8 @@ static struct redact_find find_jwt(struct str text, size_t pos, size_t run_end)
     size_t end = run_end;
 
     /* Inside a run none begins, so that no run is read again from each of its words. */
-    if (!str_starts_with(str_slice(text, pos, 3), STR_LIT("eyJ")) || run_end - pos < 10 ||
-        (pos > 0 && text.ptr[pos - 1] == '-'))
+    if (text.ptr[pos] != 'e' || run_end - pos < 10 ||
+        !str_starts_with(str_slice(text, pos, 3), STR_LIT("eyJ")) || (pos > 0 && text.ptr[pos - 1] == '-'))
         return (struct redact_find){0};
     for (int part = 0; part < 2; part++) {
         size_t from = end + 1;
@@ -192,7 +196,10 @@ static bool is_bearer(struct str text)
 
 static struct redact_find find_credential(struct str text, size_t pos, size_t word_end)
 {
-    struct str word = str_slice(text, pos, word_end - pos);
+    size_t len = word_end - pos;
+    if ((len != 5 && len != 6) || (text.ptr[pos] | 0x20) != 'b')
+        return (struct redact_find){0};
+    struct str word = str_slice(text, pos, len);
     bool is_basic_word = str_eq_nocase(word, STR_LIT("basic"));
     size_t from = word_end, end;
     struct str credential;

@@ -9,6 +9,9 @@
  *           newest    rows are newest first             malformed says that two entries could not be read
  *           scored    scores fall from 0.9 by 0.1       degraded  says that it lacks something
  *           old       every row is a day old            held      answers once world.is_open
+ *           turning   without its first row while world.is_turned
+ *
+ * `careful` is as `polled` but says that asking may have effects.
  */
 #ifndef PRECIS_TESTS_BUILD_FAKE_H
 #define PRECIS_TESTS_BUILD_FAKE_H
@@ -34,15 +37,16 @@ struct world {
     pthread_cond_t changed;
     int n_runs; /* fetches begun */
     int n_here, n_meeting;
-    bool is_down, is_open;
+    bool is_down, is_open, is_turned;
 };
-static struct world world = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, false, false};
+static struct world world = {
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, false, false, false};
 
 struct fixture {
     struct clock_manual manual;
     struct workers *workers;
     struct source_env env;
-    struct source *sources[2];
+    struct source *sources[3];
     struct recipe *recipe;
     struct recipe_book book;
     struct build_engine *engine;
@@ -92,6 +96,10 @@ static inline int fake_answer(const struct source_request *request, struct sourc
         }
         struct source_row *made = &result->rows[result->n_rows++];
         *made = (struct source_row){.values = values, .score = NAN, .time_us = INT64_MIN};
+        if (str_is(how, "turning") && world.is_turned && made == result->rows) {
+            result->n_rows = 0;
+            how = STR_LIT("");
+        }
         if (str_is(how, "scored"))
             made->score = 0.9 - 0.1 * (double)(result->n_rows - 1);
         if (str_is(how, "old"))
@@ -187,18 +195,20 @@ static inline int polled_start(const struct source_env *env, void *state,
 static const struct source_ops fake_ops = {.kind = "fake", .settings = fake_settings, .on_run = fake_run};
 static const struct source_ops polled_kind = {
     .kind = "polled", .settings = fake_settings, .on_start = polled_start};
+static const struct source_ops careful_kind = {
+    .kind = "careful", .settings = fake_settings, .has_effects = true, .on_start = polled_start};
 
 /* ---- the engine ---- */
 
 static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
                                      const struct build_options *given, bool is_manual)
 {
-    static const struct recipe_connection connections[] = {{{"fake", 4}, &fake_ops},
-                                                           {{"polled", 6}, &polled_kind}};
+    static const struct recipe_connection connections[] = {
+        {{"fake", 4}, &fake_ops}, {{"polled", 6}, &polled_kind}, {{"careful", 7}, &careful_kind}};
     struct err_info err = {0};
     memset(fixture, 0, sizeof *fixture);
     world.n_runs = world.n_here = 0;
-    world.is_down = world.is_open = false;
+    world.is_down = world.is_open = world.is_turned = false;
     clock_manual_init(&fixture->manual, INT64_C(1795000000) * US_PER_SEC, US_PER_SEC);
     assert_int_equal(workers_new("test", 8, 256, &fixture->workers, &err), 0);
     fixture->env.workers = fixture->workers;
@@ -206,7 +216,8 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
     fixture->env.memory = given ? given->env->memory : NULL;
     assert_int_equal(source_open_builtin(&fixture->env, &fake_ops, &fixture->sources[0], &err), 0);
     assert_int_equal(source_open_builtin(&fixture->env, &polled_kind, &fixture->sources[1], &err), 0);
-    if (recipe_load(str_of(yaml), "test.yaml", connections, 2, &fixture->recipe, NULL, &err) != 0)
+    assert_int_equal(source_open_builtin(&fixture->env, &careful_kind, &fixture->sources[2], &err), 0);
+    if (recipe_load(str_of(yaml), "test.yaml", connections, 3, &fixture->recipe, NULL, &err) != 0)
         fail_msg("%s: %s", err.field, err.message);
     fixture->book.recipes = &fixture->recipe;
     fixture->book.n = 1;
@@ -216,7 +227,7 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
         options = *given;
     options.env = &fixture->env;
     options.connections = fixture->sources;
-    options.n_connections = 2;
+    options.n_connections = 3;
     options.recipes = &fixture->book;
     assert_int_equal(build_engine_new(&options, &fixture->engine, &err), 0);
 }
@@ -231,6 +242,7 @@ static inline void fixture_done(struct fixture *fixture)
     build_engine_free(fixture->engine);
     source_close(fixture->sources[0]);
     source_close(fixture->sources[1]);
+    source_close(fixture->sources[2]);
     workers_free(fixture->workers);
     recipe_unref(fixture->recipe);
 }
