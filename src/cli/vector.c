@@ -25,6 +25,7 @@ struct filling {
     struct source *source;
     struct vector_load load;
     const char *file;
+    struct vector_filter filters[VECTOR_MAX_FILTERS];
     float *vectors; /* of a batch */
     struct vector_point points[BATCH_ITEMS];
     struct json *items[BATCH_ITEMS];
@@ -235,14 +236,37 @@ static int report(const struct filling *filling)
     return filling->n_bad > 0 ? EXIT_FAILED : exit_code;
 }
 
+/* "user_id,year:integer". False when it is no such list. */
+static bool read_filters(struct filling *filling, const char *list)
+{
+    static const char *const types[] = {"keyword", "integer", "bool"};
+    struct str rest = str_of(list), field, type;
+    size_t n = 0;
+    while (rest.len > 0 && str_next_part(&rest, ',', &type)) {
+        size_t kind = 0;
+        if (n == VECTOR_MAX_FILTERS || !str_next_part(&type, ':', &field) || str_is_empty(field))
+            return false;
+        while (type.len > 0 && kind < 3 && !str_is(type, types[kind]))
+            kind++;
+        if (kind == 3)
+            return false;
+        filling->filters[n++] = (struct vector_filter){field, types[kind]};
+    }
+    filling->load.filters = filling->filters;
+    filling->load.n_filters = n;
+    return true;
+}
+
 static int vector_run(struct cli *cli, int argc, char **argv)
 {
     bool may_create = false;
-    const char *text_field = "content";
+    const char *text_field = "content", *filters = "user_id,tenant";
     const struct option options[] = {
         {"create", OPTION_FLAG, &may_create, NULL,
          "make the collection, with cosine distance, if it is not there"},
         {"text", OPTION_TEXT, &text_field, "FIELD", "the field whose text is embedded (content)"},
+        {"filter", OPTION_TEXT, &filters, "FIELDS",
+         "with --create: the fields of filters, for an index each (user_id,tenant); year:integer, done:bool"},
         OPTION_END,
     };
     struct args_list words;
@@ -265,6 +289,14 @@ static int vector_run(struct cli *cli, int argc, char **argv)
     filling->load.text_field = str_of(text_field);
     filling->load.may_create = may_create;
     arena_init(&filling->arena, MAX_FILE_BYTES);
+    if (!read_filters(filling, filters)) {
+        mem_free(filling);
+        return cli_wrong_use(
+            &command_vector,
+            "--filter must be up to %d names, each with :integer, :bool or nothing behind it, "
+            "with commas between them",
+            VECTOR_MAX_FILTERS);
+    }
     r = fill(filling, words.items[1], &err);
     int exit_code = r < 0 ? cli_fail(cli, &err) : report(filling);
     clear_batch(filling);
@@ -275,5 +307,5 @@ static int vector_run(struct cli *cli, int argc, char **argv)
 }
 
 const struct command command_vector = {
-    "vector", "load CONNECTION COLLECTION FILE.jsonl [--create] [--text FIELD]",
+    "vector", "load CONNECTION COLLECTION FILE.jsonl [--create] [--text FIELD] [--filter FIELDS]",
     "fills a collection of Qdrant or Chroma with embedded lines", vector_run};

@@ -22,9 +22,10 @@
 
 #define N_TIMES 1024
 
-#define POSTGRES_SMALL_BYTES ((size_t)128 * 1024) /* of a result in memory; a growth of it by ten is whole   \
-                                                   */
-#define POSTGRES_LARGE_BYTES ((size_t)8 * 1024)   /* one that gives its reader something to do */
+/* Of a result in memory: one that is read whole (a growth of it by ten still is); one that gives its reader
+ * something to do. */
+#define POSTGRES_SMALL_BYTES ((size_t)128 * 1024)
+#define POSTGRES_LARGE_BYTES ((size_t)8 * 1024)
 
 /* What is known of a statement; statements share places by their hash. How long it takes is a moving average.
  */

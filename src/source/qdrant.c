@@ -160,6 +160,71 @@ static int on_check(const struct source_env *env, void *state, int64_t deadline_
 
 /* ---- filling ---- */
 
+/* Without an index a filter reads what is stored with each point, from its disk: of 30,000 points 26 ms in
+ * place of 4. Points of one user, or tenant, are stored side by side. */
+static void put_index(struct json_writer *json, const struct vector_filter *filter)
+{
+    bool is_tenant = str_is(filter->field, "user_id") || str_is(filter->field, "tenant");
+
+    json_open_object(json);
+    json_put_member_text(json, "field_name", filter->field);
+    json_put_name(json, "field_schema");
+    json_open_object(json);
+    json_put_member_text(json, "type", str_of(filter->type));
+    if (is_tenant && strcmp(filter->type, "bool") != 0)
+        json_put_member_bool(json, "is_tenant", true);
+    json_close_object(json);
+    json_close_object(json);
+}
+
+static bool has_member(const struct json *object, struct str wanted)
+{
+    const struct json *value;
+    struct str name;
+    size_t pos = 0;
+
+    while (json_next_member(object, &pos, &name, &value))
+        if (str_eq(name, wanted))
+            return true;
+    return false;
+}
+
+/* Of those that the collection has not. known: what it says of itself; NULL: it is new. */
+static int make_indexes(struct vector_server *server, const struct vector_load *load,
+                        const struct json *known, struct err_info *reterr)
+{
+    const struct json *schema = json_member(json_member(known, "result"), "payload_schema");
+    struct buf target, body;
+    int res = 0;
+
+    buf_init(&target, 4096);
+    buf_init(&body, 4096);
+    buf_append_text(&target, "/collections/");
+    http_url_append(&target, load->collection);
+    buf_append_text(&target, "/index?wait=true");
+    for (size_t i = 0; res == 0 && i < load->n_filters; i++) {
+        struct json_writer json;
+        struct json *root = NULL;
+        long status;
+
+        if (has_member(schema, load->filters[i].field))
+            continue;
+        buf_clear(&body);
+        json_writer_init(&json, &body);
+        put_index(&json, &load->filters[i]);
+        const struct http_request request = {.method = "PUT",
+                                             .target = buf_str(&target),
+                                             .body = buf_str(&body),
+                                             .max_answer_bytes = ASK_MAX_ANSWER_BYTES};
+        res = buf_error(&body) ? err_set(reterr, buf_error(&body), "a filter's name is too long")
+                               : ask_wait(server->http, &request, load->deadline_us, &status, &root, reterr);
+        json_free(root);
+    }
+    buf_done(&body);
+    buf_done(&target);
+    return res;
+}
+
 static int on_load_prepare(void *state, const struct vector_load *load, struct err_info *reterr)
 {
     struct vector_server *server = state;
@@ -190,11 +255,14 @@ static int on_load_prepare(void *state, const struct vector_load *load, struct e
     if (status == 404 && load->may_create) {
         request.method = "PUT";
         request.body = buf_str(&body);
+        root = json_free(root);
         res = ask_wait(server->http, &request, load->deadline_us, &status, &root, reterr);
     } else if (status == 404) {
         res = err_set(reterr, ERR_NOT_FOUND, "there is no collection '%.*s'; --create makes it",
                       STR_ARG(load->collection));
     }
+    if (res == 0 && load->may_create)
+        res = make_indexes(server, load, root, reterr);
     json_free(root);
     buf_done(&body);
     buf_done(&target);

@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 import time
+import urllib.request
 import uuid
 
 import cases
@@ -80,6 +81,34 @@ def two_users(world, kind, collection):
     for hostile in ('x" or "1"="1', "ann", "*", "{user_id}", "anna\n"):
         answer = build(world, hostile)
         assert "canary" not in answer["context"], answer
+
+
+def schema_of(collection):
+    """The payload indexes that Qdrant says the collection has."""
+    request = urllib.request.Request(f"{servers.shared('qdrant')}/collections/{collection}", headers={"api-key": servers.said("QDRANT_KEY")})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["result"]["payload_schema"]
+
+
+def case_fields_of_filters_have_an_index_in_qdrant(world):
+    collection = "c" + uuid.uuid4().hex
+    configure(world, "qdrant", collection)
+    world.run("vector", "load", "mem", collection, "items.jsonl", "--create")
+    made = schema_of(collection)
+    assert {name: (index["data_type"], index["params"].get("is_tenant")) for name, index in made.items()} == {
+        "user_id": ("keyword", True), "tenant": ("keyword", True)}, made
+    # What an older program loaded has its indexes made, too, and those that are there stay.
+    world.run("vector", "load", "mem", collection, "items.jsonl", "--create", "--filter", "user_id:integer,year:integer,done:bool")
+    later = schema_of(collection)
+    assert {name: index["data_type"] for name, index in later.items()} == {
+        "user_id": "keyword", "tenant": "keyword", "year": "integer", "done": "bool"}, later
+    assert build(world, "anna")["complete"]
+    for wrong in (",", "a,,b", "year:number", ":integer", ",".join(f"f{i}" for i in range(17))):
+        _, err = world.run("vector", "load", "mem", collection, "items.jsonl", "--create", "--filter", wrong, expect=2)
+        assert "--filter must be" in err, err
+    plain = "c" + uuid.uuid4().hex
+    world.run("vector", "load", "mem", plain, "items.jsonl", "--create", "--filter", "")
+    assert schema_of(plain) == {}, schema_of(plain)
 
 
 case_two_users_never_see_each_others_entries = each_kind(two_users)

@@ -80,7 +80,10 @@ static inline int fake_answer(const struct source_request *request, struct sourc
     struct arena *arena = &result->arena;
     struct str rest = arena_copy(arena, setting_at(request, 0)), how = setting_at(request, 1), row;
     struct str *columns = arena_calloc(arena, 8, sizeof *columns);
-    result->rows = arena_calloc(arena, SOURCE_MAX_ROWS, sizeof *result->rows);
+    size_t n_most = 1;
+    for (size_t i = 0; i < rest.len; i++)
+        n_most += rest.ptr[i] == ';';
+    result->rows = arena_calloc(arena, n_most, sizeof *result->rows);
     result->columns = columns;
     while (!arena_error(arena) && str_next_part(&rest, ';', &row)) {
         struct value *values = arena_calloc(arena, 8, sizeof *values);
