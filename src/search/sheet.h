@@ -11,8 +11,9 @@
 #include "search/question.h"
 
 #define SHEET_MAX_CANDIDATES 1024
-#define SHEET_MAX_TERMS      KEYWORD_MAX_COUNTED /* of the question: its rarest. More find nothing more. Eights \
-                                                  */
+#define SHEET_MAX_TERMS                                                                                      \
+    KEYWORD_MAX_COUNTED /* of the question: its rarest. More find nothing more. Eights                       \
+                         */
 #define SHEET_NONE UINT32_MAX
 
 /* Neighbours that count on each side. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The terms that the due rows have, each once, with its likeness to every term of the question. First all are
+ * The terms that the due rows have, each once, are compared with every term of the question. First all are
  * gathered, then all compared, then all rows read: what a comparison reads lies anywhere, and is asked for
- * some comparisons ahead.
+ * some comparisons ahead. Most terms are near to none of the question, and of those nothing is kept.
  */
 #include "search/search_priv.h"
 #include "search/sheet.h"
@@ -10,69 +10,107 @@
 /* Words that are no nearer are different words. */
 #define MIN_WORD_COSINE 0.3F
 
-/* Rows name terms by their number here. */
+/* What is known of a term; from the first number on a row of likeness, the number less FIRST_NEAR. */
+enum { NOT_THERE, FAR, FIRST_NEAR };
+
 struct word_reading {
     struct sheet *sheet;
     const struct keyword *keyword;
     const struct question *question;
     const bool *is_due;
-    uint32_t *terms;
-    float (*likeness)[SHEET_MAX_TERMS];
+    uint32_t *known; /* by the term's number in the index */
+    uint32_t *terms; /* that the due rows have */
     size_t n;
-    uint32_t *slots; /* term to its number here, open addressing: number + 1, 0 is free */
-    size_t n_slots;
-    uint32_t *places; /* the due rows' terms by their numbers here, row by row */
+    float (*likeness)[SHEET_MAX_TERMS]; /* of those near to a term of the question */
+    size_t n_near;
 };
 
 #define COMPARED_AHEAD 6
 
-static uint32_t number_of(struct word_reading *reading, uint32_t term)
+static const forward_entry *entries_of(const struct word_reading *reading, size_t row, size_t *ret_n)
 {
-    size_t idx = (size_t)(term * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (reading->n_slots - 1);
-    while (reading->slots[idx] && reading->terms[reading->slots[idx] - 1] != term)
-        idx = (idx + 1) & (reading->n_slots - 1);
-    if (!reading->slots[idx]) {
-        reading->terms[reading->n] = term;
-        reading->slots[idx] = (uint32_t)++reading->n;
-    }
-    return reading->slots[idx] - 1;
+    return forward_get(&reading->keyword->forward, reading->sheet->docs[row], ret_n);
 }
 
 static int gather_terms(struct word_reading *reading, struct arena *arena)
 {
-    const struct sheet *sheet = reading->sheet;
-    const struct forward *forward = &reading->keyword->forward;
-    size_t n_all = 0, n_most, n;
-    for (size_t row = 0; row < sheet->n; row++)
+    size_t n_most = 0, n;
+    for (size_t row = 0; row < reading->sheet->n; row++)
         if (reading->is_due[row]) {
-            (void)forward_get(forward, sheet->docs[row], &n);
-            n_all += n;
+            (void)entries_of(reading, row, &n);
+            n_most += n;
         }
-    n_most = n_all < reading->keyword->terms.n ? n_all : reading->keyword->terms.n;
-    reading->n_slots = 64;
-    while (reading->n_slots < 2 * n_most)
-        reading->n_slots *= 2;
-    reading->slots = arena_calloc(arena, reading->n_slots, sizeof(*reading->slots));
+    n_most = n_most < reading->keyword->terms.n ? n_most : reading->keyword->terms.n;
+    reading->known = arena_calloc(arena, reading->keyword->terms.n, sizeof(*reading->known));
     reading->terms = arena_alloc(arena, n_most * sizeof(*reading->terms));
-    reading->places = arena_alloc(arena, n_all * sizeof(*reading->places));
     if (arena_error(arena))
         return arena_error(arena);
-    uint32_t *place = reading->places;
-    for (size_t row = 0; row < sheet->n; row++) {
+    for (size_t row = 0; row < reading->sheet->n; row++) {
         if (!reading->is_due[row])
             continue;
-        const forward_entry *entries = forward_get(forward, sheet->docs[row], &n);
-        for (size_t i = 0; i < n; i++)
-            *place++ = number_of(reading, forward_term(entries[i]));
+        const forward_entry *entries = entries_of(reading, row, &n);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t term = forward_term(entries[i]);
+            if (reading->known[term] == NOT_THERE) {
+                reading->known[term] = FAR;
+                reading->terms[reading->n++] = term;
+            }
+        }
     }
     return 0;
 }
 
-static void set_where_equal(float *restrict likeness, const uint32_t *restrict terms, uint32_t term,
-                            size_t n_eights)
+/* The next row of likeness, all 0; it is taken with n_near. */
+static float *clear_next(struct word_reading *reading)
 {
-    for (size_t j = 0; j < 8 * n_eights; j++)
-        likeness[j] = terms[j] == term ? 1 : likeness[j];
+    return memset(reading->likeness[reading->n_near], 0, sizeof(*reading->likeness));
+}
+
+static void compare_terms(struct word_reading *reading, const struct word_probe *probes)
+{
+    const struct keyword *keyword = reading->keyword;
+    float *likeness = clear_next(reading);
+    for (size_t i = 0; i < reading->n; i++) {
+        if (i + COMPARED_AHEAD < reading->n)
+            word_prefetch(keyword->words, keyword->senses[reading->terms[i + COMPARED_AHEAD]]);
+        if (!word_near_cosines(keyword->words, probes, reading->sheet->n_terms,
+                               keyword->senses[reading->terms[i]], MIN_WORD_COSINE, likeness))
+            continue;
+        reading->known[reading->terms[i]] = (uint32_t)(FIRST_NEAR + reading->n_near++);
+        likeness = clear_next(reading);
+    }
+}
+
+/* A term of the question is like itself, also where the model does not know it. */
+static void set_where_equal(struct word_reading *reading)
+{
+    for (size_t i = 0; i < reading->sheet->n_terms; i++) {
+        uint32_t term = reading->question->keywords.terms[i].term;
+        if (term == INTERN_NONE || reading->known[term] == NOT_THERE)
+            continue;
+        if (reading->known[term] == FAR) {
+            (void)clear_next(reading);
+            reading->known[term] = (uint32_t)(FIRST_NEAR + reading->n_near++);
+        }
+        reading->likeness[reading->known[term] - FIRST_NEAR][i] = 1;
+    }
+}
+
+static int compare(struct word_reading *reading, struct arena *arena)
+{
+    const struct embedder *words = reading->keyword->words;
+    size_t n_terms = reading->sheet->n_terms;
+    struct word_probe *probes = arena_alloc(arena, n_terms * sizeof(*probes));
+    reading->likeness = arena_alloc(arena, (reading->n + 1) * sizeof(*reading->likeness));
+    if (arena_error(arena))
+        return arena_error(arena);
+    if (words) {
+        for (size_t i = 0; i < n_terms; i++)
+            word_probe_init(&probes[i], words, reading->question->keywords.terms[i].sense);
+        compare_terms(reading, probes);
+    }
+    set_where_equal(reading);
+    return 0;
 }
 
 static void raise_to(float *restrict nearest, const float *restrict likeness, size_t n_eights)
@@ -81,45 +119,20 @@ static void raise_to(float *restrict nearest, const float *restrict likeness, si
         nearest[j] = likeness[j] > nearest[j] ? likeness[j] : nearest[j];
 }
 
-static int compare_terms(struct word_reading *reading, struct arena *arena)
-{
-    const struct keyword *keyword = reading->keyword;
-    const struct keyword_term *asked = reading->question->keywords.terms;
-    size_t n_terms = reading->sheet->n_terms;
-    uint32_t terms[SHEET_MAX_TERMS];
-    struct word_probe *probes = arena_alloc(arena, n_terms * sizeof(*probes));
-    reading->likeness = arena_alloc(arena, (reading->n + 1) * sizeof(*reading->likeness));
-    if (arena_error(arena))
-        return arena_error(arena);
-    for (size_t i = 0; i < SHEET_MAX_TERMS; i++)
-        terms[i] = i < n_terms ? asked[i].term : INTERN_NONE;
-    for (size_t i = 0; i < n_terms && keyword->words; i++)
-        word_probe_init(&probes[i], keyword->words, asked[i].sense);
-    for (size_t i = 0; i < reading->n; i++) {
-        float *likeness = reading->likeness[i];
-        if (keyword->words && i + COMPARED_AHEAD < reading->n)
-            word_prefetch(keyword->words, keyword->senses[reading->terms[i + COMPARED_AHEAD]]);
-        memset(likeness, 0, reading->sheet->n_eights * 8 * sizeof(*likeness));
-        if (keyword->words)
-            word_near_cosines(keyword->words, probes, n_terms, keyword->senses[reading->terms[i]],
-                              MIN_WORD_COSINE, likeness);
-        set_where_equal(likeness, terms, reading->terms[i], reading->sheet->n_eights);
-    }
-    return 0;
-}
-
 static void read_rows(struct word_reading *reading)
 {
     const struct sheet *sheet = reading->sheet;
-    const uint32_t *place = reading->places;
     for (size_t row = 0; row < sheet->n; row++) {
         size_t n;
         if (!reading->is_due[row])
             continue;
-        (void)forward_get(&reading->keyword->forward, sheet->docs[row], &n);
+        const forward_entry *entries = entries_of(reading, row, &n);
         memset(sheet->nearest[row], 0, sizeof(*sheet->nearest));
-        for (size_t i = 0; i < n; i++)
-            raise_to(sheet->nearest[row], reading->likeness[*place++], sheet->n_eights);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t known = reading->known[forward_term(entries[i])];
+            if (known >= FIRST_NEAR)
+                raise_to(sheet->nearest[row], reading->likeness[known - FIRST_NEAR], sheet->n_eights);
+        }
     }
 }
 
@@ -136,7 +149,7 @@ int sheet_read_words(struct sheet *sheet, const struct partition *partition, con
         .sheet = sheet, .keyword = &partition->keyword, .question = question, .is_due = is_due};
     int err = gather_terms(&reading, arena);
     if (!err)
-        err = compare_terms(&reading, arena);
+        err = compare(&reading, arena);
     if (!err)
         read_rows(&reading);
     return err;

@@ -334,16 +334,20 @@ static float worth_per_one(uint32_t width)
 
 void vector_make_table(const float *rotated, uint32_t width, uint8_t *ret_table)
 {
-    float scale = worth_per_one(width), top = (float)table_top(width);
-    for (uint32_t at = 0; at < width; at += 2)
-        for (unsigned second = 0; second < 4; second++) {
-            float rest = top / 2 + 0.5F + rotated[at + 1] * (float)level_of(second) * scale;
-            for (unsigned first = 0; first < 4; first++) {
-                float worth = rest + rotated[at] * (float)level_of(first) * scale;
-                worth = worth < 0 ? 0 : worth;
-                *ret_table++ = (uint8_t)(int)(worth > top ? top : worth);
-            }
+    const four_floats levels = {(float)level_of(0), (float)level_of(1), (float)level_of(2),
+                                (float)level_of(3)};
+    const int32_t top = table_top(width);
+    float scale = worth_per_one(width), middle = (float)top / 2 + 0.5F;
+    for (uint32_t at = 0; at < width; at += 2) {
+        four_floats firsts = rotated[at] * levels * scale, seconds = rotated[at + 1] * levels * scale;
+        for (int second = 0; second < 4; second++) {
+            four_whole worths = __builtin_convertvector(middle + seconds[second] + firsts, four_whole);
+            four_whole is_over = worths > top;
+            worths = ((worths & ~is_over) | (top & is_over)) & ~(worths < 0);
+            for (int first = 0; first < 4; first++)
+                *ret_table++ = (uint8_t)worths[first];
         }
+    }
 }
 
 struct vector_scan vector_make_scan(const uint8_t *table, uint32_t width)

@@ -151,7 +151,7 @@ static int16_t guess_threshold(const struct vector_index *index, const struct ve
     int16_t keys[SAMPLE_BLOCKS * BLOCK_DOCS];
     uint64_t mask;
     size_t n_blocks = index->n / BLOCK_DOCS, n_above;
-    size_t n_sampled = n_blocks / 8 < SAMPLE_BLOCKS ? n_blocks / 8 + 1 : SAMPLE_BLOCKS;
+    size_t n_sampled = n_blocks / 16 < SAMPLE_BLOCKS ? n_blocks / 16 + 1 : SAMPLE_BLOCKS;
     for (size_t i = 0; i < n_sampled; i++)
         index->kernel->scan(index->blocks + i * n_blocks / n_sampled * block_size_bytes(index->width), 1,
                             scan, keys + i * BLOCK_DOCS, &mask);

@@ -5,8 +5,6 @@
  */
 #include "text/when_priv.h"
 
-#include <stdlib.h>
-
 #define TABLE(words) words, sizeof(words) / sizeof((words)[0])
 
 /* clang-format off */
@@ -283,14 +281,29 @@ static const struct when_word polish[] = {
 };
 /* clang-format on */
 
-static int compare_with_word(const void *key, const void *element)
+/* In byte order; nearly always the first bytes decide. */
+static int compare_with_word(struct str word, const char *text)
 {
-    return str_compare(*(const struct str *)key, str_of(((const struct when_word *)element)->text));
+    size_t i = 0;
+    while (i < word.len && text[i] && word.ptr[i] == text[i])
+        i++;
+    return (i < word.len ? (unsigned char)word.ptr[i] : 0) - (unsigned char)text[i];
 }
 
 const struct when_word *when_find_word(const struct when_language *language, struct str word)
 {
-    return bsearch(&word, language->words, language->n, sizeof(*language->words), compare_with_word);
+    size_t low = 0, high = language->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_with_word(word, language->words[middle].text);
+        if (order == 0)
+            return &language->words[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
 }
 
 const struct when_language when_spaced[WHEN_N_SPACED] = {

@@ -194,8 +194,8 @@ void word_cosines(const struct embedder *embedder, const struct word_probe *prob
         ret_cosines[k] = (float)((double)sums[k] * sense.scale / PROBE_ONE);
 }
 
-/* Of a word of one piece, as most are; ret_cosines are 0. */
-static void find_near(const struct embed_rows *rows, const struct word_probe *probes, size_t n,
+/* Of a word of one piece, as most are. */
+static bool find_near(const struct embed_rows *rows, const struct word_probe *probes, size_t n,
                       struct word_sense sense, float floor, float *ret_cosines)
 {
     word_dots_fn dots = word_kernels()->dots;
@@ -203,29 +203,38 @@ static void find_near(const struct embed_rows *rows, const struct word_probe *pr
     double cosine_per_product = (double)rows->factors[sense.pieces[0]] * sense.scale / PROBE_ONE;
     int32_t least = (int32_t)fmin(floor * HEAD_SHARE / cosine_per_product, INT32_MAX);
     int32_t heads[WORD_MAX_PROBES], rest;
+    bool is_near = false;
     dots(probes, n, row, 0, HEAD_DIMS, heads);
     for (size_t k = 0; k < n; k++) {
         if (heads[k] < least)
             continue;
         dots(&probes[k], 1, row, HEAD_DIMS, rows->n_dims - HEAD_DIMS, &rest);
         float cosine = (float)((double)(heads[k] + rest) * cosine_per_product);
-        ret_cosines[k] = cosine < floor ? 0 : cosine;
+        if (cosine >= floor) {
+            ret_cosines[k] = cosine;
+            is_near = true;
+        }
     }
+    return is_near;
 }
 
-void word_near_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
+bool word_near_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
                        struct word_sense sense, float floor, float *ret_cosines)
 {
-    bool has_one_piece = sense.pieces[0] != NO_PIECE && sense.pieces[1] == NO_PIECE;
+    float cosines[WORD_MAX_PROBES];
+    bool has_one_piece = sense.pieces[0] != NO_PIECE && sense.pieces[1] == NO_PIECE, is_near = false;
     assert(n <= WORD_MAX_PROBES);
-    memset(ret_cosines, 0, n * sizeof(*ret_cosines));
-    if (has_one_piece && sense.scale > 0 && embedder->n_dims > HEAD_DIMS) {
-        find_near(&embedder->quantized, probes, n, sense, floor, ret_cosines);
-        return;
-    }
-    word_cosines(embedder, probes, n, sense, ret_cosines);
+    if (!(sense.scale > 0))
+        return false;
+    if (has_one_piece && embedder->n_dims > HEAD_DIMS)
+        return find_near(&embedder->quantized, probes, n, sense, floor, ret_cosines);
+    word_cosines(embedder, probes, n, sense, cosines);
     for (size_t k = 0; k < n; k++)
-        ret_cosines[k] = ret_cosines[k] < floor ? 0 : ret_cosines[k];
+        if (cosines[k] >= floor) {
+            ret_cosines[k] = cosines[k];
+            is_near = true;
+        }
+    return is_near;
 }
 
 void word_prefetch(const struct embedder *embedder, struct word_sense sense)

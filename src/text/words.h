@@ -32,9 +32,9 @@ void word_probe_init(struct word_probe *probe, const struct embedder *embedder, 
 #define WORD_MAX_PROBES 64
 void word_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
                   struct word_sense sense, float *ret_cosines);
-/* The same, but 0 where it is below a floor above 0, and rarely where it is just above: most words are far
- * from each other, which is seen in a third of the time. */
-void word_near_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
+/* The same, but set only where it reaches a floor above 0, and rarely where it does so narrowly: most words
+ * are far from each other, which is seen in a third of the time. Whether any is set. */
+bool word_near_cosines(const struct embedder *embedder, const struct word_probe *probes, size_t n,
                        struct word_sense sense, float floor, float *ret_cosines);
 /* Asks for what word_near_cosines will read first of the word. */
 void word_prefetch(const struct embedder *embedder, struct word_sense sense);

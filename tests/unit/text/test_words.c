@@ -101,11 +101,12 @@ static void expect_near(const struct embedder *embedder, const char *left, const
     const float floor = 0.3F;
     struct word_sense sense = word_sense_of(embedder, str_of(right));
     struct word_probe probes[3];
-    float cosines[3], near[3];
+    float cosines[3], near[3] = {0};
     for (size_t i = 0; i < 3; i++) /* a word among others that it is near to or far from */
         word_probe_init(&probes[i], embedder, word_sense_of(embedder, str_of(i == 1 ? left : "sailor")));
     word_cosines(embedder, probes, 3, sense, cosines);
-    word_near_cosines(embedder, probes, 3, sense, floor, near);
+    bool is_near = word_near_cosines(embedder, probes, 3, sense, floor, near);
+    assert_int_equal(is_near, near[0] > 0 || near[1] > 0 || near[2] > 0);
     for (size_t i = 0; i < 3; i++) {
         assert_true(near[i] == 0 || (near[i] >= floor && fabsf(near[i] - cosines[i]) < 1e-6F));
         assert_true(near[i] > 0 || cosines[i] < 0.35F); /* the narrow ones may be missed */
