@@ -17,6 +17,14 @@ void buf_init(struct buf *buf, size_t max)
     *buf = (struct buf){.max = max};
 }
 
+/* With all the room that max allows nothing is ever allocated. */
+void buf_init_fixed(struct buf *buf, char *memory, size_t size)
+{
+    assert(size > 0);
+    *buf = (struct buf){.data = memory, .cap = size, .max = size - 1};
+    memory[0] = '\0';
+}
+
 void buf_done(struct buf *buf)
 {
     buf->data = mem_free(buf->data);
@@ -43,6 +51,8 @@ int buf_reserve(struct buf *buf, size_t more)
     size_t cap = buf->cap ? buf->cap : 64;
     while (cap < wanted)
         cap *= 2;
+    if (cap - 1 > buf->max)
+        cap = buf->max + 1;
     char *data = mem_realloc(buf->data, cap);
     if (!data)
         return buf->err = ERR_NOMEM;
@@ -54,27 +64,12 @@ int buf_reserve(struct buf *buf, size_t more)
 
 void buf_append(struct buf *buf, const void *data, size_t len)
 {
-    if (buf_reserve(buf, len))
+    if (!buf_has_room(buf, len) && buf_reserve(buf, len))
         return;
     if (len)
         memcpy(buf->data + buf->len, data, len);
     buf->len += len;
     buf->data[buf->len] = '\0';
-}
-
-void buf_append_str(struct buf *buf, struct str s)
-{
-    buf_append(buf, s.ptr, s.len);
-}
-
-void buf_append_text(struct buf *buf, const char *text)
-{
-    buf_append(buf, text, strlen(text));
-}
-
-void buf_append_byte(struct buf *buf, char byte)
-{
-    buf_append(buf, &byte, 1);
 }
 
 void buf_append_int(struct buf *buf, int64_t value)

@@ -95,6 +95,8 @@ static void append_clock(const struct civil *civil, struct buf *buf)
     append_two_digits(civil->minute, buf);
 }
 
+#define MAX_TIME_BYTES 64 /* of a date, a time of day and a weekday */
+
 enum time_parts { SHOW_DATE = 1, SHOW_TIME = 2, SHOW_WEEKDAY = 4 };
 
 static struct value print_time(const struct filter_call *call, unsigned parts)
@@ -102,6 +104,7 @@ static struct value print_time(const struct filter_call *call, unsigned parts)
     struct civil civil;
     int64_t time_us = 0;
     bool is_date;
+    char text[MAX_TIME_BYTES];
     struct buf buf;
 
     if (!read_time(call->in, &time_us, &is_date))
@@ -109,14 +112,14 @@ static struct value print_time(const struct filter_call *call, unsigned parts)
     if (is_date && parts == SHOW_TIME)
         return value_null();
     civil_from_us(time_us, is_date ? NULL : call->scope->zone, &civil);
-    buf_init(&buf, 64);
+    buf_init_fixed(&buf, text, sizeof text);
     if (parts & SHOW_DATE)
         append_date(&civil, &buf);
     if ((parts & SHOW_TIME) && !is_date)
         append_clock(&civil, &buf);
     if (parts & SHOW_WEEKDAY)
         buf_append_text(&buf, weekday_name(civil.weekday));
-    return value_text(buf_into_arena(&buf, call->arena));
+    return value_text(arena_copy(call->arena, buf_str(&buf)));
 }
 
 struct value filter_date(const struct filter_call *call)

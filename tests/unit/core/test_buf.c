@@ -95,6 +95,22 @@ static void print_fills_and_outgrows_its_room(void **state)
     }
 }
 
+static void fixed_memory_is_filled_and_never_left(void **state)
+{
+    (void)state;
+    char memory[5] = "????";
+    struct buf buf;
+    buf_init_fixed(&buf, memory, sizeof memory);
+    buf_append_text(&buf, "abc");
+    buf_append_byte(&buf, 'd');
+    assert_ptr_equal(buf.data, memory);
+    assert_string_equal(memory, "abcd");
+    assert_int_equal(buf_error(&buf), 0);
+    buf_append_byte(&buf, 'e');
+    assert_int_equal(buf_error(&buf), ERR_LIMIT);
+    assert_string_equal(memory, "abcd");
+}
+
 static void assert_fixed(double value, int n_decimals, const char *text)
 {
     struct buf buf;
@@ -171,6 +187,7 @@ int main(void)
         cmocka_unit_test(maximum_is_reached_but_never_passed),
         cmocka_unit_test(nothing_is_half_appended),
         cmocka_unit_test(print_fills_and_outgrows_its_room),
+        cmocka_unit_test(fixed_memory_is_filled_and_never_left),
         cmocka_unit_test(fixed_numbers_are_rounded_and_short),
         cmocka_unit_test(reserve_beyond_the_maximum_is_refused),
         cmocka_unit_test(stolen_bytes_are_the_callers),
