@@ -11,6 +11,8 @@
 
 #include <sodium.h>
 
+#define OUTLINE_SLOTS 32768 /* of 48 bytes */
+
 /* A step returns 0 to go on, 1 when the request is answered, negative when it failed. */
 static const struct stage {
     const char *name;
@@ -58,9 +60,10 @@ int build_engine_new(const struct build_options *options, struct build_engine **
         return err_set(reterr, ERR_NOMEM, "out of memory");
     engine->options = *options;
     engine->clock = options->env->clock;
-    uint64_t seed;
-    randombytes_buf(&seed, sizeof seed);
-    int rc = counts_new(seed, &engine->counts);
+    randombytes_buf(&engine->seed, sizeof engine->seed);
+    int rc = counts_new(engine->seed, &engine->counts);
+    if (rc == 0)
+        rc = memo_new(OUTLINE_SLOTS, DEDUP_MEMO_WORDS, &engine->outlines);
     if (rc == 0)
         rc = residents_new(&engine->residents);
     if (rc == 0)
@@ -97,6 +100,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
     mem_free(engine->builtins);
     embedder_close(engine->words);
     counts_free(engine->counts);
+    memo_free(engine->outlines);
     residents_free(engine->residents);
     guesses_free(engine->guesses);
     return mem_free(engine);

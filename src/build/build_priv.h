@@ -8,6 +8,7 @@
 
 #include "build/build.h"
 #include "build/counts.h"
+#include "build/memo.h"
 #include "build/shelf.h"
 #include "text/cut.h"
 #include "text/tokens.h"
@@ -68,12 +69,10 @@ enum item_fate {
     ITEM_OVER_LIMIT,
 };
 
-/* An item as the format writes it, measured for the ledger: up to `first` and from `last` on it is counted
- * together with what stands beside it. */
+/* An item as the format writes it, measured for the ledger. */
 struct build_piece {
     struct str text;
-    size_t first, last; /* its first and last break; TOKENS_NO_BREAK: it has none */
-    int64_t inner_units;
+    struct count_entry cost; /* first: TOKENS_NO_BREAK when it has no break; then the rest says nothing */
     bool is_measured;
 };
 
@@ -278,7 +277,10 @@ int build_match_query(struct build *build, struct build_match *matches, size_t n
 
 /* Marks near-duplicates of earlier items, section by section; see dedup.c. */
 struct dedup;
-int dedup_new(struct arena *arena, struct dedup **ret_dedup);
+/* seed: of its hashes, secret and the same for all that share `outlines` (of DEDUP_MEMO_WORDS), which may be
+ * NULL. Texts must stay as long as the arena. */
+#define DEDUP_MEMO_WORDS 5
+int dedup_new(struct arena *arena, uint64_t seed, struct memo *outlines, struct dedup **ret_dedup);
 /* True when a like text was seen before; otherwise it is remembered. A failed allocation latches in the
  * arena. */
 bool dedup_is_known(struct dedup *dedup, struct str text);
@@ -303,7 +305,9 @@ struct build_engine {
     struct embedder *words;    /* the built-in one, for match */
     struct build_cache *cache; /* NULL: none */
     struct far *far;           /* its second level; NULL: none */
+    uint64_t seed;             /* of hashes whose input comes from outside */
     struct counts *counts;
+    struct memo *outlines; /* of texts; dedup's */
     struct residents *residents;
     struct guesses *guesses;
     build_observe_fn observe;

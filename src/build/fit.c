@@ -162,7 +162,7 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
 {
     static const enum recipe_shorten steps[] = {SHORTEN_CORE, SHORTEN_LINE};
     struct build_piece whole = item->piece;
-    if (limit - used_tokens(fitter) < MIN_SHORTENED_TOKENS)
+    if (limit - used_tokens(fitter) < MIN_SHORTENED_TOKENS || !may_shorten(fitter, section, item))
         return false;
     ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
     struct offer offer = weigh(fitter, section, item, limit, true);
@@ -182,7 +182,7 @@ static bool shorten(struct fitter *fitter, struct build_section *section, struct
 /* What the i-th best item is worth for each token that it takes, for CHOOSE_GAIN. */
 static double gain_of(const struct fitter *fitter, const struct build_section *section, size_t i)
 {
-    int64_t tokens = tokens_of_units(fitter->build->tokenizer, section->items[i].piece.inner_units);
+    int64_t tokens = tokens_of_units(fitter->build->tokenizer, section->items[i].piece.cost.inner_units);
     return 1.0 / ((RANK_SHIFT + (double)i) * (TOKENS_SHIFT + (double)tokens));
 }
 
@@ -244,13 +244,12 @@ static void take(struct fitter *fitter, struct build_section *section, int64_t l
     bool is_by_gain = section->plan->choice == CHOOSE_GAIN;
     for (size_t i = 0; i < section->n_items; i++) {
         struct build_item *item = &section->items[section->chosen[i]];
-        if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain &&
-            may_shorten(fitter, section, item))
+        if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain)
             (void)shorten(fitter, section, item, limit); /* or it stays left out */
     }
     for (size_t i = 0; is_by_gain && i < section->n_items; i++) {
         struct build_item *item = &section->items[section->chosen[i]];
-        if (is_left_out(item) && may_shorten(fitter, section, item))
+        if (is_left_out(item))
             (void)shorten(fitter, section, item, limit);
     }
 }

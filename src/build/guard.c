@@ -235,13 +235,28 @@ static bool is_block_start(const struct buf *buf)
     return true;
 }
 
-/* All of it is looked at, without a branch for each byte. */
-static bool is_plain(struct str text)
+/* What stands in a text. All of it is looked at, many bytes at a time and without a branch for each. */
+struct survey {
+    bool is_plain;    /* printable ASCII */
+    bool has_opening; /* a '<' or a '[' */
+};
+
+static struct survey survey(struct str text)
 {
-    unsigned n_odd = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n_odd += (unsigned char)(text.ptr[i] - 0x20) > 0x7E - 0x20;
-    return n_odd == 0;
+    unsigned char odd = 0, openings = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        odd |= (unsigned char)(c - 0x20) > 0x7E - 0x20;
+        openings |= (c == '<') | (c == '[');
+    }
+    return (struct survey){.is_plain = !odd, .has_opening = openings};
+}
+
+/* What is plain, begins with a letter, and with no role, stays what it is wherever it is put. */
+static bool is_harmless(struct str text, struct survey seen)
+{
+    unsigned char first = text.len ? (unsigned char)text.ptr[0] | 0x20 : 0;
+    return first >= 'a' && first <= 'z' && seen.is_plain && !seen.has_opening && role_colon(text, 0) == 0;
 }
 
 static void append_lines(struct buf *buf, struct str text, bool is_line_start)
@@ -274,7 +289,12 @@ void guard_append(struct buf *buf, struct str text, bool is_line_start)
     /* Two values side by side must not make a token together. */
     if (buf->len > 0 && buf->data[buf->len - 1] == '<' && text.len > 0 && !is_blank(text.ptr[0]))
         buf_append_byte(buf, '\\');
-    if (is_plain(text)) {
+    struct survey seen = survey(text);
+    if (is_harmless(text, seen)) {
+        buf_append_str(buf, text);
+        return;
+    }
+    if (seen.is_plain) {
         append_lines(buf, text, is_line_start);
         return;
     }

@@ -17,17 +17,17 @@ static const struct tokenizer *tokenizer_of(const struct ledger *ledger)
 
 static struct str head_of(const struct build_piece *piece)
 {
-    return str_slice(piece->text, 0, piece->first);
+    return str_slice(piece->text, 0, piece->cost.first);
 }
 
 static struct str tail_of(const struct build_piece *piece)
 {
-    return str_slice(piece->text, piece->last, piece->text.len);
+    return str_slice(piece->text, piece->cost.last, piece->text.len);
 }
 
 static bool has_break(const struct build_piece *piece)
 {
-    return piece->first != TOKENS_NO_BREAK;
+    return piece->cost.first != TOKENS_NO_BREAK;
 }
 
 /* ---- items ---- */
@@ -69,41 +69,6 @@ void ledger_done(struct ledger *ledger)
 /* Texts below this are counted as fast as they are found. */
 #define MIN_KEPT_BYTES 24
 
-static void measure(const struct tokenizer *tokenizer, struct build_piece *piece)
-{
-    piece->first = tokenizer->next_break(piece->text, 0);
-    piece->last = has_break(piece) ? tokenizer->last_break(piece->text, piece->text.len) : TOKENS_NO_BREAK;
-    piece->inner_units = 0;
-    if (has_break(piece))
-        piece->inner_units =
-            tokenizer->units(str_slice(piece->text, piece->first, piece->last - piece->first));
-}
-
-void ledger_measure(struct ledger *ledger, struct build_item *item, struct str text)
-{
-    struct counts *counts = ledger->build->engine ? ledger->build->engine->counts : NULL;
-    const struct tokenizer *tokenizer = tokenizer_of(ledger);
-    struct build_piece *piece = &item->piece;
-    struct count_entry entry;
-    piece->text = ledger->build->format->on_item(item, text, &ledger->build->arena);
-    piece->is_measured = true;
-    if (!counts || piece->text.len < MIN_KEPT_BYTES) {
-        measure(tokenizer, piece);
-        return;
-    }
-    uint64_t key = counts_key(counts, tokenizer, piece->text);
-    if (counts_find(counts, key, piece->text, &entry)) {
-        piece->first = entry.first;
-        piece->last = entry.last;
-        piece->inner_units = entry.inner_units;
-        return;
-    }
-    measure(tokenizer, piece);
-    entry = (struct count_entry){piece->first, piece->last, piece->inner_units};
-    if (has_break(piece))
-        counts_keep(counts, key, piece->text, &entry);
-}
-
 /* Of what was gathered since the last time. */
 static int64_t gap_units(struct ledger *ledger)
 {
@@ -114,15 +79,67 @@ static int64_t gap_units(struct ledger *ledger)
     return units;
 }
 
+static struct str separator_of(const struct ledger *ledger)
+{
+    return str_of(ledger->build->format->separator);
+}
+
+/* Whether what stands before a separator is counted apart from the text behind it, whatever it is. */
+static bool is_apart(struct ledger *ledger, struct str text)
+{
+    struct str separator = separator_of(ledger);
+    buf_append_str(&ledger->gap, separator);
+    buf_append_str(&ledger->gap, text);
+    bool is_break = tokenizer_of(ledger)->next_break(buf_str(&ledger->gap), separator.len) == separator.len;
+    buf_clear(&ledger->gap);
+    return is_break;
+}
+
+static void measure(struct ledger *ledger, struct build_piece *piece)
+{
+    const struct tokenizer *tokenizer = tokenizer_of(ledger);
+    piece->cost = (struct count_entry){.first = tokenizer->next_break(piece->text, 0)};
+    if (!has_break(piece))
+        return;
+    piece->cost.last = tokenizer->last_break(piece->text, piece->text.len);
+    piece->cost.inner_units =
+        tokenizer->units(str_slice(piece->text, piece->cost.first, piece->cost.last - piece->cost.first));
+    piece->cost.head_units = tokenizer->units(head_of(piece));
+    buf_append_str(&ledger->gap, tail_of(piece));
+    buf_append_str(&ledger->gap, separator_of(ledger));
+    piece->cost.tail_units = gap_units(ledger);
+    piece->cost.is_apart = is_apart(ledger, head_of(piece));
+}
+
+void ledger_measure(struct ledger *ledger, struct build_item *item, struct str text)
+{
+    struct counts *counts = ledger->build->engine ? ledger->build->engine->counts : NULL;
+    const struct build_format_ops *format = ledger->build->format;
+    struct build_piece *piece = &item->piece;
+    piece->text = format->on_item(item, text, &ledger->build->arena);
+    piece->is_measured = true;
+    if (!counts || piece->text.len < MIN_KEPT_BYTES) {
+        measure(ledger, piece);
+        return;
+    }
+    uint64_t key = counts_key(counts, tokenizer_of(ledger), format, piece->text);
+    if (counts_find(counts, key, piece->text, &piece->cost))
+        return;
+    measure(ledger, piece);
+    if (has_break(piece))
+        counts_keep(counts, key, piece->text, &piece->cost);
+}
+
 int64_t ledger_item_tokens(struct ledger *ledger, const struct build_item *item)
 {
     const struct build_piece *piece = &item->piece;
-    int64_t units = piece->inner_units;
-    if (has_break(piece))
-        units += tokenizer_of(ledger)->units(head_of(piece));
-    buf_append_str(&ledger->gap, has_break(piece) ? tail_of(piece) : piece->text);
-    buf_append_text(&ledger->gap, ledger->build->format->separator);
-    return tokens_of_units(tokenizer_of(ledger), units + gap_units(ledger));
+    int64_t units = piece->cost.inner_units + piece->cost.head_units + piece->cost.tail_units;
+    if (!has_break(piece)) {
+        buf_append_str(&ledger->gap, piece->text);
+        buf_append_str(&ledger->gap, separator_of(ledger));
+        units = gap_units(ledger);
+    }
+    return tokens_of_units(tokenizer_of(ledger), units);
 }
 
 /* ---- which are kept ---- */
@@ -167,35 +184,56 @@ static struct build_place place_at(const struct ledger *ledger, size_t place)
     return ledger->places[place];
 }
 
+/* Whether the format writes its separator and nothing else between them. */
+static bool is_separated(struct ledger *ledger, struct build_place before, struct build_place after)
+{
+    if (before.section != after.section)
+        return false;
+    format_append_glue(ledger->build->format, before, after, false, &ledger->gap);
+    bool is_alone = str_eq(buf_str(&ledger->gap), separator_of(ledger));
+    buf_clear(&ledger->gap);
+    return is_alone;
+}
+
 /* Units of all that stands in the range, without what its outer items keep to themselves. */
 static int64_t range_units(struct ledger *ledger, const struct ledger_range *range)
 {
     const struct build_format_ops *format = ledger->build->format;
     struct build_place last = {0}, end = {0};
+    const struct build_piece *tail = NULL; /* of that piece waits to be counted; the gap is empty then */
     int64_t units = 0;
     size_t place = next_kept(ledger, range->first, range->end);
     if (range->has_left) {
         last = place_at(ledger, place);
-        buf_append_str(&ledger->gap, tail_of(&last.item->piece));
+        tail = &last.item->piece;
         place = next_kept(ledger, place + 1, range->end);
     }
     for (; place < range->end; place = next_kept(ledger, place + 1, range->end)) {
         struct build_place here = place_at(ledger, place);
         const struct build_piece *piece = &here.item->piece;
-        format_append_glue(format, last, here, range->has_frame, &ledger->gap);
-        last = here;
-        if (!has_break(piece)) {
-            ledger->n_unbroken_bytes += ledger->gap.len + piece->text.len;
-            buf_append_str(&ledger->gap, piece->text);
-            continue;
+        if (tail && piece->cost.is_apart && is_separated(ledger, last, here)) {
+            units += tail->cost.tail_units + piece->cost.head_units;
+        } else {
+            if (tail)
+                buf_append_str(&ledger->gap, tail_of(tail));
+            tail = NULL;
+            format_append_glue(format, last, here, range->has_frame, &ledger->gap);
+            buf_append_str(&ledger->gap, has_break(piece) ? head_of(piece) : piece->text);
+            if (has_break(piece))
+                units += gap_units(ledger);
+            else
+                ledger->n_unbroken_bytes += ledger->gap.len;
         }
-        buf_append_str(&ledger->gap, head_of(piece));
-        units += gap_units(ledger);
+        last = here;
+        if (!has_break(piece))
+            continue;
         if (range->has_right && next_kept(ledger, place + 1, range->end) == range->end)
             return units;
-        units += piece->inner_units;
-        buf_append_str(&ledger->gap, tail_of(piece));
+        units += piece->cost.inner_units;
+        tail = piece;
     }
+    if (tail)
+        buf_append_str(&ledger->gap, tail_of(tail));
     format_append_glue(format, last, end, range->has_frame, &ledger->gap);
     return units + gap_units(ledger);
 }
@@ -261,8 +299,8 @@ int64_t ledger_units_with(struct ledger *ledger, const struct build_section *sec
     struct ledger_range range = range_around(ledger, item->place, 0, ledger->n_places);
     range.has_frame = true;
     int64_t others = ledger->units - stretch_units(ledger, &range);
-    if (others + item->piece.inner_units > max_units)
-        return others + item->piece.inner_units;
+    if (others + item->piece.cost.inner_units > max_units)
+        return others + item->piece.cost.inner_units;
     int64_t units = others + stretch_units_with(ledger, &range, item->place);
     if (section->plan->max_tokens < INT64_MAX) {
         range = range_around(ledger, item->place, section->first_place, end);

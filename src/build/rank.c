@@ -189,12 +189,28 @@ static void append_clean(struct buf *buf, struct str text, bool is_line_start)
     utf8_append_clean(buf, text);
 }
 
+/* Its lines as one, without the blanks around each. */
+static struct str join_lines(struct maker *maker, struct str text)
+{
+    struct str part;
+    struct buf line;
+    text = str_trim(text);
+    if (str_find(text, STR_LIT("\n")) < 0)
+        return text;
+    buf_init(&line, text.len);
+    while (str_next_part(&text, '\n', &part)) {
+        part = str_trim(part);
+        if (line.len > 0 && part.len > 0)
+            buf_append_byte(&line, ' ');
+        buf_append_str(&line, part);
+    }
+    return buf_into_arena(&line, &maker->scratch);
+}
+
 /* On one line, so that it can be neither a heading nor an item: a value that runs over several is joined. */
 static struct str print_group(struct maker *maker, struct build_names *names)
 {
     const struct template *template = maker->section->plan->group;
-    struct buf line;
-    struct str text, part;
     if (!template)
         return STR_LIT("");
     struct template_scope scope = scope_of(names);
@@ -202,22 +218,13 @@ static struct str print_group(struct maker *maker, struct build_names *names)
         scope.guard = append_clean;
     buf_clear(&maker->buf);
     template_render(template, &scope, &maker->scratch, &maker->buf);
+    struct str line = join_lines(maker, buf_str(&maker->buf));
     latch(maker, &maker->buf);
-    buf_init(&line, maker->buf.len + 1);
-    text = str_trim(buf_str(&maker->buf));
-    while (str_next_part(&text, '\n', &part)) {
-        part = str_trim(part);
-        if (line.len > 0 && part.len > 0)
-            buf_append_byte(&line, ' ');
-        buf_append_str(&line, part);
-    }
     /* Rows of one group follow each other. */
-    if (!str_eq(buf_str(&line), maker->raw_group)) {
-        maker->raw_group = arena_copy(&maker->build->arena, buf_str(&line));
-        maker->group = keep_redacted(maker, buf_str(&line));
+    if (!str_eq(line, maker->raw_group)) {
+        maker->raw_group = arena_copy(&maker->build->arena, line);
+        maker->group = keep_redacted(maker, line);
     }
-    latch(maker, &line);
-    buf_done(&line);
     return maker->group;
 }
 
@@ -430,15 +437,18 @@ static void print_rows(struct maker *maker)
     maker->section->texts = texts;
 }
 
+/* Whether the query chooses among its rows. */
+static bool is_matched(const struct maker *maker)
+{
+    return maker->section->plan->n_fetched > 0 && build_has_query(maker->build) && maker->result->n_rows > 0;
+}
+
 static int render_section(struct maker *maker, struct err_info *reterr)
 {
-    struct build_section *section = maker->section;
-    bool is_matched =
-        section->plan->n_fetched > 0 && build_has_query(maker->build) && maker->result->n_rows > 0;
-    if (section->is_rendered)
+    if (maker->section->is_rendered)
         return 0;
-    section->is_rendered = true;
-    if (is_matched)
+    maker->section->is_rendered = true;
+    if (is_matched(maker))
         return match_rows(maker, reterr);
     print_rows(maker);
     return 0;
@@ -510,7 +520,8 @@ static int rank_section(struct maker *maker, struct err_info *reterr)
     maker->result = section->step->material->result;
     maker->n_taken = 0;
     maker->raw_group = maker->group = (struct str){NULL, 0};
-    int rc = render_section(maker, reterr);
+    /* Where nobody rendered it, an item is printed when it is made. */
+    int rc = is_matched(maker) ? render_section(maker, reterr) : 0;
     if (rc < 0)
         return rc;
     section->items = arena_calloc(arena, maker->result->n_rows + 1, sizeof *section->items);
@@ -566,7 +577,7 @@ int build_rank(struct build *build, struct err_info *reterr)
 {
     struct maker maker;
     maker_init(&maker, build);
-    int rc = dedup_new(&build->arena, &maker.dedup);
+    int rc = dedup_new(&build->arena, build->engine->seed, build->engine->outlines, &maker.dedup);
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
     /* In order of priority, so that of two that say the same the more important section keeps it. */

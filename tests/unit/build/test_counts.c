@@ -17,6 +17,8 @@
 
 #include <pthread.h>
 
+static const int one_format = 1;
+
 #define N_TEXTS 200000 /* more than there are slots */
 
 static struct counts *counts_make(void)
@@ -34,7 +36,12 @@ static struct str text_of(char bytes[32], size_t n)
 /* Differs from text to text. */
 static struct count_entry entry_of(struct str text, size_t n)
 {
-    return (struct count_entry){.first = n % 7, .last = text.len - n % 5, .inner_units = (int64_t)n};
+    return (struct count_entry){.first = n % 7,
+                                .last = text.len - n % 5,
+                                .inner_units = (int64_t)n,
+                                .head_units = (int64_t)(n % 3),
+                                .tail_units = (int64_t)(n % 11),
+                                .is_apart = n % 2};
 }
 
 static void keep(struct counts *counts, size_t n)
@@ -42,7 +49,7 @@ static void keep(struct counts *counts, size_t n)
     char bytes[32];
     struct str text = text_of(bytes, n);
     struct count_entry entry = entry_of(text, n);
-    counts_keep(counts, counts_key(counts, counts, text), text, &entry);
+    counts_keep(counts, counts_key(counts, counts, &one_format, text), text, &entry);
 }
 
 /* True when it was found; what is found is right. */
@@ -51,9 +58,11 @@ static bool find(const struct counts *counts, size_t n)
     char bytes[32];
     struct str text = text_of(bytes, n);
     struct count_entry wanted = entry_of(text, n), got;
-    if (!counts_find(counts, counts_key(counts, counts, text), text, &got))
+    if (!counts_find(counts, counts_key(counts, counts, &one_format, text), text, &got))
         return false;
-    if (got.first != wanted.first || got.last != wanted.last || got.inner_units != wanted.inner_units)
+    if (got.first != wanted.first || got.last != wanted.last || got.inner_units != wanted.inner_units ||
+        got.head_units != wanted.head_units || got.tail_units != wanted.tail_units ||
+        got.is_apart != wanted.is_apart)
         fail_msg("the entry of another text for '%.*s'", STR_ARG(text));
     return true;
 }
@@ -81,9 +90,10 @@ static void another_owner_finds_nothing(void **state)
     struct count_entry entry = entry_of(text, 3), got;
     int owners[2];
     (void)state;
-    counts_keep(counts, counts_key(counts, &owners[0], text), text, &entry);
-    assert_true(counts_find(counts, counts_key(counts, &owners[0], text), text, &got));
-    assert_false(counts_find(counts, counts_key(counts, &owners[1], text), text, &got));
+    counts_keep(counts, counts_key(counts, &owners[0], &owners[1], text), text, &entry);
+    assert_true(counts_find(counts, counts_key(counts, &owners[0], &owners[1], text), text, &got));
+    assert_false(counts_find(counts, counts_key(counts, &owners[0], &owners[0], text), text, &got));
+    assert_false(counts_find(counts, counts_key(counts, &owners[1], &owners[1], text), text, &got));
     counts_free(counts);
 }
 
@@ -92,22 +102,30 @@ static void what_has_no_room_in_a_slot_is_left_alone(void **state)
     static char bytes[70000];
     struct counts *counts = counts_make();
     struct str text = str_make(bytes, sizeof bytes);
-    const struct count_entry entries[] = {{66000, 69990, 5},
-                                          {5, 10, 5},
-                                          {5, 69990, INT64_C(1) << 40},
-                                          {65535, sizeof bytes - 65535, INT32_MAX}};
-    uint64_t key = counts_key(counts, counts, text);
+    const struct count_entry entries[] = {
+        {.first = 4096, .last = 69990, .inner_units = 5},
+        {.first = 5, .last = 10, .inner_units = 5},
+        {.first = 5, .last = 69990, .inner_units = 1 << 24},
+        {.first = 5, .last = 69990, .head_units = 128},
+        {.first = 5, .last = 69990, .tail_units = 256},
+        {4095, sizeof bytes - 4095, (1 << 24) - 1, 127, 255, false},
+    };
+    const size_t n = sizeof entries / sizeof *entries;
+    uint64_t key = counts_key(counts, counts, &one_format, text);
     struct count_entry got;
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i + 1 < n; i++) {
         counts_keep(counts, key, text, &entries[i]);
         assert_false(counts_find(counts, key, text, &got));
     }
-    counts_keep(counts, key, text, &entries[3]);
+    counts_keep(counts, key, text, &entries[n - 1]);
     assert_true(counts_find(counts, key, text, &got));
-    assert_int_equal(got.first, 65535);
-    assert_int_equal(got.last, sizeof bytes - 65535);
-    assert_int_equal(got.inner_units, INT32_MAX);
+    assert_int_equal(got.first, 4095);
+    assert_int_equal(got.last, sizeof bytes - 4095);
+    assert_int_equal(got.inner_units, (1 << 24) - 1);
+    assert_int_equal(got.head_units, 127);
+    assert_int_equal(got.tail_units, 255);
+    assert_false(got.is_apart);
     counts_free(counts);
 }
 
