@@ -5,8 +5,10 @@
  */
 #include "build/guess.h"
 #include "build/resident.h"
+#include "build/zones.h"
 
 #include "core/mem.h"
+#include "text/analyze.h"
 #include "text/embed.h"
 
 #include <sodium.h>
@@ -68,6 +70,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
         rc = residents_new(&engine->residents);
     if (rc == 0)
         rc = guesses_new(&engine->guesses);
+    if (rc == 0)
+        rc = zones_new(&engine->zones);
     if (rc < 0)
         (void)err_set(reterr, rc, "out of memory");
     if (rc == 0)
@@ -99,10 +103,13 @@ struct build_engine *build_engine_free(struct build_engine *engine)
         source_close(engine->builtins[i]);
     mem_free(engine->builtins);
     embedder_close(engine->words);
+    for (size_t i = 0; i < BUILD_N_ANALYZERS; i++)
+        analyzer_free(engine->analyzers[i]);
     counts_free(engine->counts);
     memo_free(engine->outlines);
     residents_free(engine->residents);
     guesses_free(engine->guesses);
+    zones_free(engine->zones);
     return mem_free(engine);
 }
 
@@ -131,7 +138,7 @@ static void build_done(struct build *build)
     for (size_t i = 0; build->steps && i < recipe_n_steps(build->recipe); i++)
         material_unref(build->steps[i].material);
     build_answer_unref(build->answer);
-    zone_free(build->zone);
+    zone_use_unref(build->zone_use);
     buf_done(&build->stable);
     buf_done(&build->volatile_);
     buf_done(&build->context);

@@ -162,6 +162,7 @@ void format_write_part(const struct build_format_ops *format, const struct build
 /* ---- the build ---- */
 
 struct build_flight;
+struct zone_use;
 
 struct build {
     struct build_engine *engine;
@@ -177,8 +178,9 @@ struct build {
     int64_t started_us, began_us; /* monotonic: when it was asked for, when work on it began */
     int64_t deadline_us;
     int64_t deadline_len_us;
-    int64_t now_us; /* wall clock: one now for all */
-    struct zone *zone;
+    int64_t now_us;          /* wall clock: one now for all */
+    const struct zone *zone; /* NULL: not known, or UTC */
+    struct zone_use *zone_use;
     const float *query_floats; /* the same as numbers; NULL: there is none */
     struct value query_vector; /* what :query.embedding stands for; NULL: there is none */
     struct str zone_trouble;   /* "" or why times are in UTC instead */
@@ -293,16 +295,23 @@ void guard_append_json(struct buf *buf, struct str json);
 /* ---- the engine ---- */
 
 struct build_cache;
+struct analyzer;
 struct residents;
 struct guesses;
+struct zones;
 struct far;
+
+/* Making one costs as much as comparing a dozen rows. More builds at once than that make their own. */
+#define BUILD_N_ANALYZERS 8
 
 struct build_engine {
     struct build_options options;
     const struct clock *clock;
     struct source **builtins; /* a source for each kind that needs no connection */
     size_t n_builtins;
-    struct embedder *words;    /* the built-in one, for match */
+    struct embedder *words; /* the built-in one, for match */
+    /* For match too: those that no build has; atomic, NULL: none. */
+    struct analyzer *analyzers[BUILD_N_ANALYZERS];
     struct build_cache *cache; /* NULL: none */
     struct far *far;           /* its second level; NULL: none */
     uint64_t seed;             /* of hashes whose input comes from outside */
@@ -310,6 +319,7 @@ struct build_engine {
     struct memo *outlines; /* of texts; dedup's */
     struct residents *residents;
     struct guesses *guesses;
+    struct zones *zones;
     build_observe_fn observe;
     void *observe_owner;
 };

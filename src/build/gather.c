@@ -23,6 +23,7 @@
  */
 #include "build/guess.h"
 #include "build/resident.h"
+#include "build/zones.h"
 
 #include <stdio.h>
 
@@ -579,7 +580,9 @@ static int prepare_anew(struct gatherer *gatherer)
     gatherer->loop = net_loop_free(gatherer->loop);
     for (size_t i = 0; i < gatherer->n_steps; i++)
         material_unref(build->steps[i].material);
-    build->zone = zone_free(build->zone);
+    zone_use_unref(build->zone_use);
+    build->zone_use = NULL;
+    build->zone = NULL;
     build->zone_trouble = (struct str){NULL, 0};
     *gatherer = (struct gatherer){.build = build, .n_steps = gatherer->n_steps};
     return prepare(gatherer);

@@ -57,12 +57,40 @@ static void fill_up(struct build_match *matches, size_t n, size_t n_matched, siz
     }
 }
 
+/* One that another build had, or a new one. */
+static int take_analyzer(struct build_engine *engine, struct analyzer **ret_analyzer, struct err_info *reterr)
+{
+    for (size_t i = 0; i < BUILD_N_ANALYZERS; i++) {
+        struct analyzer *analyzer = __atomic_exchange_n(&engine->analyzers[i], NULL, __ATOMIC_ACQ_REL);
+        if (analyzer) {
+            *ret_analyzer = analyzer;
+            return 0;
+        }
+    }
+    return analyzer_new("auto", ret_analyzer, reterr);
+}
+
+static void give_analyzer(struct build_engine *engine, struct analyzer *analyzer)
+{
+    for (size_t i = 0; analyzer && i < BUILD_N_ANALYZERS; i++) {
+        struct analyzer *none = NULL;
+        if (__atomic_compare_exchange_n(&engine->analyzers[i], &none, analyzer, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            return;
+    }
+    analyzer_free(analyzer);
+}
+
 int build_match_query(struct build *build, struct build_match *matches, size_t n, size_t n_least,
                       struct err_info *reterr)
 {
     struct text_match *match = NULL;
+    struct analyzer *analyzer = NULL;
     size_t n_matched = 0;
-    int rc = text_match_new(build->request->query, build->engine->words, n, &build->arena, &match, reterr);
+    int rc = take_analyzer(build->engine, &analyzer, reterr);
+    if (rc == 0)
+        rc = text_match_new(build->request->query, build->engine->words, analyzer, n, &build->arena, &match,
+                            reterr);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = text_match_add(match, matches[i].text, reterr);
     for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -72,6 +100,7 @@ int build_match_query(struct build *build, struct build_match *matches, size_t n
             (void)err_set(reterr, rc, "out of memory");
     }
     text_match_free(match);
+    give_analyzer(build->engine, analyzer);
     if (rc < 0)
         return rc;
     if (n_matched == 0)

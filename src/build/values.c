@@ -5,7 +5,7 @@
  * latches.
  */
 #include "build/build_priv.h"
-
+#include "build/zones.h"
 #include "core/reach.h"
 #include "net/http_url.h"
 #include "text/embed.h"
@@ -288,14 +288,16 @@ int build_query_embed(struct build *build, struct err_info *reterr)
 void build_zone_load(struct build *build)
 {
     const struct recipe_ref *ref = &build->recipe->zone;
-    if (build->zone || (ref->kind == REF_PARAM && ref->idx == SIZE_MAX))
+    if (build->zone_use || (ref->kind == REF_PARAM && ref->idx == SIZE_MAX))
         return;
     struct build_names names = {.build = build};
     struct value value = build_value_at(&names, ref, &build->arena);
     struct err_info err = {0};
     if (value.type != VALUE_TEXT || value.text.len == 0 || build->zone_trouble.len > 0)
         return;
-    int rc = zone_new(value.text, &build->zone, &err);
+    int rc = zones_get(build->engine->zones, build->engine->clock, value.text, &build->zone_use, &err);
+    if (rc == 0)
+        build->zone = build->zone_use->zone;
     if (rc == ERR_NOMEM)
         build->arena.err = build->arena.err ? build->arena.err : ERR_NOMEM;
     else if (rc < 0)

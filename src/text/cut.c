@@ -181,6 +181,20 @@ static bool is_word_end(uint32_t before, uint32_t after)
            char_class_of(after) == CHAR_UNSPACED;
 }
 
+static bool is_plain(uint32_t c)
+{
+    return c >= 0x20 && c <= 0x7E;
+}
+
+/* Of two plain characters each is a grapheme, whatever stood before them. */
+static bool is_grapheme_break(uint32_t before, uint32_t c, utf8proc_int32_t *state)
+{
+    if (!is_plain(before) || !is_plain(c))
+        return utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)c, state);
+    *state = 0; /* it begins anew with the next `before` */
+    return true;
+}
+
 /* The last grapheme boundary and the last word end at or before max_bytes, and how many graphemes stand
  * before each; at most max_graphemes. */
 struct cut_points {
@@ -197,8 +211,7 @@ static struct cut_points find_cut_points(struct str text, size_t max_bytes, size
     for (;;) {
         size_t here = pos;
         uint32_t c = pos < text.len ? utf8_next(text, &pos) : '\n';
-        if (here > 0 && (here == text.len || utf8proc_grapheme_break_stateful((utf8proc_int32_t)before,
-                                                                              (utf8proc_int32_t)c, &state))) {
+        if (here > 0 && (here == text.len || is_grapheme_break(before, c, &state))) {
             if (here > max_bytes || points.n_graphemes == max_graphemes)
                 break;
             points.grapheme = here;
@@ -217,6 +230,8 @@ static struct cut_points find_cut_points(struct str text, size_t max_bytes, size
 
 struct str text_cut_graphemes(struct str text, size_t max_graphemes)
 {
+    if (text.len <= max_graphemes)
+        return text; /* each has a byte at least */
     struct cut_points points = find_cut_points(text, text.len, max_graphemes);
     if (points.grapheme == text.len)
         return text;

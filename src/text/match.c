@@ -8,7 +8,6 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
-#include "text/analyze.h"
 #include "text/text_priv.h"
 
 #include <math.h>
@@ -131,21 +130,23 @@ static int read_meaning(struct text_match *match, struct str question, struct ar
     return r;
 }
 
-int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts,
-                   struct arena *arena, struct text_match **ret_match, struct err_info *reterr)
+int text_match_new(struct str question, const struct embedder *embedder, struct analyzer *analyzer,
+                   size_t max_texts, struct arena *arena, struct text_match **ret_match,
+                   struct err_info *reterr)
 {
     struct text_match *match = mem_calloc(1, sizeof *match);
-    int r;
+    int r = 0;
 
     if (!match)
         return err_set(reterr, ERR_NOMEM, "out of memory");
     question = str_slice(question, 0, MAX_TEXT_BYTES);
     match->embedder = embedder;
+    match->analyzer = analyzer;
     match->max_texts = max_texts;
     match->found = arena_calloc(arena, max_texts, sizeof *match->found);
     match->cosines = arena_calloc(arena, max_texts, sizeof *match->cosines);
-    r = match->found && match->cosines ? analyzer_new("auto", &match->analyzer, reterr)
-                                       : err_set(reterr, arena_error(arena), "out of memory");
+    if (!match->found || !match->cosines)
+        r = err_set(reterr, arena_error(arena), "out of memory");
     if (r == 0 && analyzer_run_query(match->analyzer, question, add_term, match) < 0)
         r = err_set(reterr, ERR_NOMEM, "out of memory");
     if (r == 0)
@@ -160,9 +161,6 @@ int text_match_new(struct str question, const struct embedder *embedder, size_t 
 
 struct text_match *text_match_free(struct text_match *match)
 {
-    if (!match)
-        return NULL;
-    analyzer_free(match->analyzer);
     return mem_free(match);
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "text/analyze.h"
 #include "text/embed.h"
 
 #define TEXT_MATCH_MAX_WORDS 64  /* of a question; later ones do not count */
@@ -16,9 +17,10 @@
 
 struct text_match; /* one thread at a time */
 
-/* embedder is borrowed; NULL: words alone count. Texts live in the arena. */
-int text_match_new(struct str question, const struct embedder *embedder, size_t max_texts,
-                   struct arena *arena, struct text_match **ret_match, struct err_info *reterr);
+/* embedder is borrowed; NULL: words alone count. So is the analyzer, of "auto". Texts live in the arena. */
+int text_match_new(struct str question, const struct embedder *embedder, struct analyzer *analyzer,
+                   size_t max_texts, struct arena *arena, struct text_match **ret_match,
+                   struct err_info *reterr);
 struct text_match *text_match_free(struct text_match *match); /* accepts NULL; returns NULL */
 
 /* Takes in the next text; they count from 0. At most max_texts. */

@@ -58,6 +58,7 @@ static const struct {
 struct run {
     struct arena arena;
     struct embedder *embedder;
+    struct analyzer *analyzer;
     struct text_match *match;
 };
 
@@ -69,7 +70,9 @@ static void ask(struct run *run, const char *question, bool has_embedder)
     run->embedder = NULL;
     if (has_embedder)
         assert_int_equal(embedder_builtin(&run->embedder, &err), 0);
-    assert_int_equal(text_match_new(str_of(question), run->embedder, N_LINES, &run->arena, &run->match, &err),
+    assert_int_equal(analyzer_new("auto", &run->analyzer, &err), 0);
+    assert_int_equal(text_match_new(str_of(question), run->embedder, run->analyzer, N_LINES, &run->arena,
+                                    &run->match, &err),
                      0);
     for (size_t i = 0; i < N_LINES; i++)
         assert_int_equal(text_match_add(run->match, str_of(lines[i]), &err), 0);
@@ -78,6 +81,7 @@ static void ask(struct run *run, const char *question, bool has_embedder)
 static void run_done(struct run *run)
 {
     text_match_free(run->match);
+    analyzer_free(run->analyzer);
     embedder_close(run->embedder);
     arena_done(&run->arena);
 }
