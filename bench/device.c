@@ -5,10 +5,11 @@
  *
  * usage: device postgres://... PUBLIC_ID USER_ID RECIPE_FOLDER [ROUNDS]
  *
- * In one run, in turn, the medians of: `build`, from the request to the finished text, the cache off; `bare`,
- * the statements that the build asked with the values it bound, prepared, in one pipeline of libpq's and one
- * transaction; `one by one`, the same, each awaited. Then with one section more, which sleeps for 50 ms,
- * beside that statement alone. The statements are those of a build: pg_conn_ask and _whole are wrapped at link time.
+ * In one run, in turn, the medians of: `build`, from the request to the finished text, the cache off; the
+ * same of a device that was not asked for before, whose number is no guess; `bare`, the statements that the
+ * build asked with the values it bound, prepared, in one pipeline of libpq's and one transaction; `one by
+ * one`, the same, each awaited. Then with one section more, which sleeps for 50 ms, beside that statement
+ * alone. The statements are those of a build: pg_conn_ask and _whole are wrapped at link time.
  */
 #include "build/build.h"
 #include "net/pg.h"
@@ -233,6 +234,13 @@ static void build_all(struct bench *bench)
     run_build(bench, "device", false);
 }
 
+/* All that is remembered of the tenant is dropped: the guess, and what is in memory of the user. */
+static void build_unknown(struct bench *bench)
+{
+    (void)build_cache_clear(bench->engine, STR_LIT("default"), true);
+    run_build(bench, "device", false);
+}
+
 static void build_slow(struct bench *bench)
 {
     run_build(bench, "device_slow", false);
@@ -388,8 +396,9 @@ int main(int argc, char **argv)
            n_statements);
     struct way whole[] = {{"whole build", build_all, NULL},
                           {"its statements in one bare pipeline", bare_all, NULL},
-                          {"its statements one by one", one_by_one, NULL}};
-    run_in_turn(&bench, whole, 3, n_rounds);
+                          {"its statements one by one", one_by_one, NULL},
+                          {"whole build of a device not asked for before", build_unknown, NULL}};
+    run_in_turn(&bench, whole, 4, n_rounds);
     struct way slow[] = {{"whole build with a section that sleeps 50 ms", build_slow, NULL},
                          {"that statement alone", slow_alone, NULL}};
     run_in_turn(&bench, slow, 2, n_rounds / 10);
