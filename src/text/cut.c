@@ -246,19 +246,38 @@ struct cutter {
     struct str text;
     struct token_ruler ruler;
     int64_t max_units;
+    /* A break before what find_limit tries, closer than the ruler's marks, and the units up to it. */
+    size_t near;
+    int64_t near_units;
 };
 
-/* Counts from the last mark on: the ending may join what stands before it. */
+/* Counts from the last break on that is known: the ending may join what stands before it. */
 static bool does_prefix_fit(struct cutter *cutter, size_t len, struct str ending)
 {
-    size_t idx = token_ruler_mark_before(&cutter->ruler, len), mark = cutter->ruler.marks[idx];
-    buf_append(cutter->buf, cutter->text.ptr + mark, len - mark);
+    size_t idx = token_ruler_mark_before(&cutter->ruler, len), from = cutter->ruler.marks[idx];
+    int64_t units = cutter->ruler.units[idx];
+    if (cutter->near > from && cutter->near < len) {
+        from = cutter->near;
+        units = cutter->near_units;
+    }
+    buf_append(cutter->buf, cutter->text.ptr + from, len - from);
     buf_append_str(cutter->buf, ending);
     struct str rest = str_slice(buf_str(cutter->buf), cutter->start, cutter->buf->len);
-    int64_t units = cutter->ruler.units[idx] + cutter->ruler.tokenizer->units(rest);
+    units += cutter->ruler.tokenizer->units(rest);
     bool does_fit = !buf_error(cutter->buf) && units <= cutter->max_units;
     buf_truncate(cutter->buf, cutter->start);
     return does_fit;
+}
+
+/* `len` bytes fit, and what is tried from here on is longer. */
+static void come_near(struct cutter *cutter, size_t len)
+{
+    const struct tokenizer *tokenizer = cutter->ruler.tokenizer;
+    size_t from = cutter->near, near = tokenizer->last_break(cutter->text, len);
+    if (near == TOKENS_NO_BREAK || near <= from)
+        return;
+    cutter->near_units += tokenizer->units(str_slice(cutter->text, from, near - from));
+    cutter->near = near;
 }
 
 /* The largest number of bytes that fit with the ellipsis, to the character: from the last mark that fits by
@@ -269,6 +288,8 @@ static size_t find_limit(struct cutter *cutter)
     while (idx > 0 && !does_prefix_fit(cutter, cutter->ruler.marks[idx], ellipsis))
         idx--;
     size_t fits = cutter->ruler.marks[idx], step = cutter->ruler.stride_bytes;
+    cutter->near = fits;
+    cutter->near_units = cutter->ruler.units[idx];
     size_t fails = fits + step < cutter->text.len ? fits + step : cutter->text.len;
     while (fails < cutter->text.len &&
            does_prefix_fit(cutter, utf8_prefix(cutter->text, fails).len, ellipsis)) {
@@ -278,10 +299,12 @@ static size_t find_limit(struct cutter *cutter)
     }
     while (fails - fits > 1) {
         size_t middle = fits + (fails - fits) / 2;
-        if (does_prefix_fit(cutter, utf8_prefix(cutter->text, middle).len, ellipsis))
+        if (does_prefix_fit(cutter, utf8_prefix(cutter->text, middle).len, ellipsis)) {
             fits = middle;
-        else
+            come_near(cutter, fits);
+        } else {
             fails = middle;
+        }
     }
     return fits;
 }

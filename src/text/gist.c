@@ -153,6 +153,13 @@ static size_t next_best(const struct sentences *sentences, const bool *is_refuse
     return best;
 }
 
+/* Whether the text is one sentence and nothing else, of which nothing can be left out. */
+static bool is_one_sentence(const struct sentences *sentences, struct str text)
+{
+    return sentences->n == 1 && sentences->list[0].from == sentences->n_mark &&
+           sentences->list[0].end == text.len;
+}
+
 /* ---- the core ---- */
 
 static void write_core(const struct sentences *sentences, struct buf *buf)
@@ -210,7 +217,8 @@ int text_append_core(struct buf *buf, struct str text, struct text_gist *gist,
     struct token_ruler ruler;
     size_t start = buf->len;
     int rc = find_sentences(&sentences, text, gist);
-    if (rc < 0 || sentences.n == 0 || max_tokens <= 0 || max_tokens > INT32_MAX)
+    if (rc < 0 || sentences.n == 0 || is_one_sentence(&sentences, text) || max_tokens <= 0 ||
+        max_tokens > INT32_MAX)
         return rc;
     token_ruler_init(&ruler, tokenizer, sentences.text, INT64_MAX);
     int64_t max_units = max_tokens * tokenizer->units_per_token, room = max_units;

@@ -23,7 +23,7 @@ struct text_gist *text_gist_free(struct text_gist *gist);
 /* Appends whole sentences of the text, at most max_tokens with the marks for what is left out: the first one,
  * which says what the text is about, if it takes no more than half of that; those that share most words with
  * the question; and the first of the others. A list mark at the beginning of the text stays. Appends nothing
- * when no sentence fits. 0 or ERR_NOMEM. */
+ * when no sentence fits, and of a text that is one sentence. 0 or ERR_NOMEM. */
 int text_append_core(struct buf *buf, struct str text, struct text_gist *gist,
                      const struct tokenizer *tokenizer, int64_t max_tokens);
 /* Appends one line: of the sentence that shares most with the question, or else the first, as many whole
