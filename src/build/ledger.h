@@ -3,7 +3,9 @@
  * What a context costs while items are put into it and taken out, exactly and without writing it. Of each
  * item the ledger knows what lies between its first and its last break (see struct tokenizer); what lies
  * outside, a word or two, is counted together with its neighbours and what the format writes between them. So
- * the cost of one more item is that of the item and of two seams, wherever it is printed.
+ * the cost of one more item is that of the item and of two seams, wherever it is printed. Most seams need no
+ * counting: where nothing but the separator stands between two items, and a break behind it, the seam is the
+ * end of the one and the beginning of the other, which are known.
  */
 #ifndef PRECIS_BUILD_LEDGER_H
 #define PRECIS_BUILD_LEDGER_H
