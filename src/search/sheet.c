@@ -311,10 +311,12 @@ static int compare_vectors(struct making *making, const struct question *questio
         sheet->cosines[row] = making->hits[i].cosine;
         is_due[row] = false;
     }
-    for (size_t row = 0; row < sheet->n; row++)
-        if (is_due[row])
-            vector_score(&making->partition->vector, &question->vector, &sheet->docs[row], 1,
-                         &sheet->cosines[row]);
+    for (size_t row = 0, end; row < sheet->n; row = end + 1) {
+        for (end = row; end < sheet->n && is_due[end];)
+            end++;
+        vector_score(&making->partition->vector, &question->vector, &sheet->docs[row], end - row,
+                     &sheet->cosines[row]);
+    }
     return 0;
 }
 

@@ -70,24 +70,6 @@ AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct 
     }
 }
 
-/* Products with the low two bits of a row's steps, one quarter of the dimensions after the other: they lie in
- * one byte. */
-AVX2 static inline __m256i dot_low(const int16_t *side, const uint8_t *low, uint32_t quarter)
-{
-    const __m256i three = _mm256_set1_epi16(3);
-    __m256i sums = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < quarter; i += 16) {
-        __m256i four = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(low + i)));
-        __m256i parts[4] = {four, _mm256_srli_epi16(four, 2), _mm256_srli_epi16(four, 4),
-                            _mm256_srli_epi16(four, 6)};
-        for (uint32_t part = 0; part < 4; part++) {
-            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + part * quarter + i));
-            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, _mm256_and_si256(parts[part], three)));
-        }
-    }
-    return sums;
-}
-
 AVX2 static int32_t sum_avx2(__m256i sums)
 {
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
@@ -96,16 +78,27 @@ AVX2 static int32_t sum_avx2(__m256i sums)
     return _mm_cvtsi128_si32(four);
 }
 
+/* One quarter of the dimensions beside the others: the low bits of their steps lie in one byte. */
 AVX2 static int32_t dot_avx2(const int16_t *side, const struct vector_row *row, uint32_t width)
 {
+    const __m256i three = _mm256_set1_epi16(3);
+    const uint8_t *low = row_low(row, width);
+    uint32_t quarter = width / 4;
     __m256i sums = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < width; i += 16) {
-        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + i));
-        __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row->high + i)));
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+    for (uint32_t i = 0; i < quarter; i += 16) {
+        __m256i four = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(low + i)));
+        __m256i lows[4] = {four, _mm256_srli_epi16(four, 2), _mm256_srli_epi16(four, 4),
+                           _mm256_srli_epi16(four, 6)};
+        for (uint32_t part = 0; part < 4; part++) {
+            uint32_t at = part * quarter + i;
+            __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(side + at));
+            __m256i high =
+                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row->high + at)));
+            __m256i steps = _mm256_or_si256(_mm256_slli_epi16(high, 2), _mm256_and_si256(lows[part], three));
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, steps));
+        }
     }
-    return sum_avx2(
-        _mm256_add_epi32(_mm256_slli_epi32(sums, 2), dot_low(side, row_low(row, width), width / 4)));
+    return sum_avx2(sums);
 }
 
 AVX2 static void dots_avx2(const int16_t *side, const int8_t *rows, size_t stride, size_t n, uint32_t width,
@@ -167,19 +160,6 @@ AVX512 static void scan_avx512(const uint8_t *blocks, size_t n_blocks, const str
     }
 }
 
-AVX512 static int32_t dot_avx512(const int16_t *side, const struct vector_row *row, uint32_t width)
-{
-    __m512i sums = _mm512_setzero_si512();
-    for (uint32_t i = 0; i < width; i += 32) {
-        __m512i a = _mm512_loadu_si512(side + i);
-        __m512i b = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(row->high + i)));
-        sums = _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
-    }
-    __m256i halves = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
-    return sum_avx2(
-        _mm256_add_epi32(_mm256_slli_epi32(halves, 2), dot_low(side, row_low(row, width), width / 4)));
-}
-
 /* The sums of four registers each. */
 AVX512 static inline __m128i sum_four_avx512(const __m512i sums[4])
 {
@@ -214,5 +194,5 @@ AVX512 static void dots_avx512(const int16_t *side, const int8_t *rows, size_t s
     }
 }
 
-const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx512, dots_avx512};
+const struct vector_kernel vector_kernel_avx512 = {"avx512", scan_avx512, dot_avx2, dots_avx512};
 #endif
