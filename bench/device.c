@@ -8,8 +8,9 @@
  * In one run, in turn, the medians of: `build`, from the request to the finished text, the cache off; the
  * same of a device that was not asked for before, whose number is no guess; `bare`, the statements that the
  * build asked with the values it bound, prepared, in one pipeline of libpq's and one transaction; `one by
- * one`, the same, each awaited. Then with one section more, which sleeps for 50 ms, beside that statement
- * alone. The statements are those of a build: pg_conn_ask and _whole are wrapped at link time.
+ * one`, the same, each awaited; and those not prepared. Then with one section more, which sleeps for 50 ms,
+ * beside that statement alone. The statements are those of a build: pg_conn_ask and _whole are wrapped at
+ * link time.
  */
 #include "build/build.h"
 #include "net/pg.h"
@@ -334,6 +335,17 @@ static void one_by_one(struct bench *bench)
     }
 }
 
+/* As a program sends them that keeps no statements prepared, which is what most drivers do. */
+static void one_by_one_unprepared(struct bench *bench)
+{
+    for (size_t i = 0; i < n_statements; i++) {
+        check(bench, PQsendQueryParams(bench->pq, statements[i].sql, (int)statements[i].n_values, NULL,
+                                       (const char *const *)statements[i].values, NULL, NULL, 0));
+        check(bench, PQpipelineSync(bench->pq));
+        receive(bench, 1);
+    }
+}
+
 static void slow_alone(struct bench *bench)
 {
     send_one(bench, n_statements + 2);
@@ -397,14 +409,17 @@ int main(int argc, char **argv)
     struct way whole[] = {{"whole build", build_all, NULL},
                           {"its statements in one bare pipeline", bare_all, NULL},
                           {"its statements one by one", one_by_one, NULL},
+                          {"its statements one by one, not prepared", one_by_one_unprepared, NULL},
                           {"whole build of a device not asked for before", build_unknown, NULL}};
-    run_in_turn(&bench, whole, 4, n_rounds);
+    run_in_turn(&bench, whole, sizeof whole / sizeof *whole, n_rounds);
     struct way slow[] = {{"whole build with a section that sleeps 50 ms", build_slow, NULL},
                          {"that statement alone", slow_alone, NULL}};
-    run_in_turn(&bench, slow, 2, n_rounds / 10);
-    printf("\nwhole build / bare pipeline %.2f, / one by one %.2f; with the slow one / that alone %.3f\n",
+    run_in_turn(&bench, slow, sizeof slow / sizeof *slow, n_rounds / 10);
+    printf("\nwhole build / bare pipeline %.2f, / one by one %.2f, not prepared %.2f; with the slow one / "
+           "that alone %.3f\n",
            whole[0].ms[n_rounds / 2] / whole[1].ms[n_rounds / 2],
            whole[0].ms[n_rounds / 2] / whole[2].ms[n_rounds / 2],
+           whole[0].ms[n_rounds / 2] / whole[3].ms[n_rounds / 2],
            slow[0].ms[n_rounds / 20] / slow[1].ms[n_rounds / 20]);
     PQfinish(bench.pq);
     close_engine(&bench);
