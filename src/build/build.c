@@ -67,6 +67,8 @@ int build_engine_new(const struct build_options *options, struct build_engine **
     if (rc == 0)
         rc = memo_new(OUTLINE_SLOTS, DEDUP_MEMO_WORDS, &engine->outlines);
     if (rc == 0)
+        rc = secrets_new(&engine->secrets);
+    if (rc == 0)
         rc = residents_new(&engine->residents);
     if (rc == 0)
         rc = guesses_new(&engine->guesses);
@@ -107,6 +109,7 @@ struct build_engine *build_engine_free(struct build_engine *engine)
         analyzer_free(engine->analyzers[i]);
     counts_free(engine->counts);
     memo_free(engine->outlines);
+    secrets_free(engine->secrets);
     residents_free(engine->residents);
     guesses_free(engine->guesses);
     zones_free(engine->zones);

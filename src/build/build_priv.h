@@ -9,6 +9,7 @@
 #include "build/build.h"
 #include "build/counts.h"
 #include "build/memo.h"
+#include "build/secrets.h"
 #include "build/shelf.h"
 #include "text/cut.h"
 #include "text/tokens.h"
@@ -317,6 +318,7 @@ struct build_engine {
     uint64_t seed;             /* of hashes whose input comes from outside */
     struct counts *counts;
     struct memo *outlines; /* of texts; dedup's */
+    struct secrets *secrets;
     struct residents *residents;
     struct guesses *guesses;
     struct zones *zones;

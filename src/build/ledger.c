@@ -69,10 +69,31 @@ void ledger_done(struct ledger *ledger)
 /* Texts below this are counted as fast as they are found. */
 #define MIN_KEPT_BYTES 24
 
+static struct counts *counts_of(const struct ledger *ledger)
+{
+    return ledger->build->engine ? ledger->build->engine->counts : NULL;
+}
+
+/* Of a text that is no item, so that it has no format. */
+static int64_t units_of(const struct ledger *ledger, struct str text)
+{
+    const struct tokenizer *tokenizer = tokenizer_of(ledger);
+    struct counts *counts = counts_of(ledger);
+    struct count_entry entry = {.last = text.len};
+    if (!counts || text.len < MIN_KEPT_BYTES)
+        return tokenizer->units(text);
+    uint64_t key = counts_key(counts, tokenizer, NULL, text);
+    if (!counts_find(counts, key, text, &entry)) {
+        entry.inner_units = tokenizer->units(text);
+        counts_keep(counts, key, text, &entry);
+    }
+    return entry.inner_units;
+}
+
 /* Of what was gathered since the last time. */
 static int64_t gap_units(struct ledger *ledger)
 {
-    int64_t units = tokenizer_of(ledger)->units(buf_str(&ledger->gap));
+    int64_t units = units_of(ledger, buf_str(&ledger->gap));
     if (!ledger->err)
         ledger->err = buf_error(&ledger->gap);
     buf_clear(&ledger->gap);
@@ -113,7 +134,7 @@ static void measure(struct ledger *ledger, struct build_piece *piece)
 
 void ledger_measure(struct ledger *ledger, struct build_item *item, struct str text)
 {
-    struct counts *counts = ledger->build->engine ? ledger->build->engine->counts : NULL;
+    struct counts *counts = counts_of(ledger);
     const struct build_format_ops *format = ledger->build->format;
     struct build_piece *piece = &item->piece;
     piece->text = format->on_item(item, text, &ledger->build->arena);

@@ -160,13 +160,11 @@ static struct template_scope scope_of(struct build_names *names)
 /* What is printed of a row, without its secrets where the recipe wants that. */
 static struct str keep_redacted(struct maker *maker, struct str text)
 {
-    struct buf clean;
+    struct build *build = maker->build;
     if (!maker->section->plan->is_redacted)
         return keep_text(maker, text);
-    buf_init(&clean, SOURCE_MAX_RESULT_BYTES * 4);
-    (void)text_redact(&clean, text);
     latch(maker, &maker->buf);
-    return buf_into_arena(&clean, &maker->build->arena);
+    return secrets_take_out(build->engine ? build->engine->secrets : NULL, text, &build->arena);
 }
 
 static struct str print_item(struct maker *maker, struct build_names *names)
