@@ -234,14 +234,30 @@ def explain_search(facts, program, user):
     print("PostgreSQL's plan: " + "; ".join(line.strip(" ->").split(" (actual")[0] for line in lines) + ".")
 
 
-def bench_device(args, facts):
-    servers_data.fill_fleet(facts)
-    url = servers.with_database(facts["POSTGRES_URL"], "fleet")
-    out = subprocess.run([args.device, url, servers_data.DEVICE, servers_data.DEVICE_USER, os.path.join(ROOT, "recipes"),
-                          str(args.device_rounds)], capture_output=True, text=True, check=False)
-    if out.returncode:
-        raise SystemExit(f"servers: {out.stderr}")
-    print("\n" + out.stdout, end="", flush=True)
+def tree_of(pid):
+    """The process and its children."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [pid, *map(int, file.read().split())]
+
+
+def bench_device(args, own):
+    """Wherever the kernel puts server and program, then each on a core of its own, as where they are two machines."""
+    servers_data.fill_fleet(own.facts)
+    url = servers.with_database(own.facts["POSTGRES_URL"], "fleet")
+    command = [args.device, url, servers_data.DEVICE, servers_data.DEVICE_USER, os.path.join(ROOT, "recipes"), str(args.device_rounds)]
+    cores = sorted(os.sched_getaffinity(0))
+    ways = [("wherever the kernel puts them", cores, cores)]
+    if len(cores) > 1:
+        ways.append(("server and program each on a core of its own", cores[:1], cores[1:2]))
+    for name, of_server, of_program in ways:
+        for pid in tree_of(own.pid("postgres")):
+            os.sched_setaffinity(pid, of_server)
+        out = subprocess.run(["taskset", "-c", ",".join(map(str, of_program)), *command], capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise SystemExit(f"servers: {out.stderr}")
+        print(f"\n{name}: {out.stdout}", end="", flush=True)
+    for pid in tree_of(own.pid("postgres")):
+        os.sched_setaffinity(pid, cores)
 
 
 def config(facts):
@@ -298,7 +314,7 @@ def main():
             bench_vectors(server, users, not args.no_qdrant)
             explain_search(own.facts, program, users[0])
             if args.device:
-                bench_device(args, own.facts)
+                bench_device(args, own)
         finally:
             for process in (server, peer):
                 if process:
