@@ -14,13 +14,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def wrk(url, seconds, connections, folder, bodies=(), threads=1):
-    """(requests a second, p50 in ms, p99 in ms); each request has the next of the bodies, a GET when there are none"""
+    """(requests a second, p50 in ms, p99 in ms); each request has the next of the bodies, or gets the next where they are
+    texts, targets; without any it gets the URL"""
     env = dict(os.environ)
     env.pop("BODIES", None)
     if bodies:
         env["BODIES"] = os.path.join(folder, "bodies.jsonl")
         with open(env["BODIES"], "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(body) + "\n" for body in bodies)
+            file.writelines((body if isinstance(body, str) else json.dumps(body)) + "\n" for body in bodies)
     out = subprocess.run(["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", os.path.join(HERE, "post.lua"), url],
                          env=env, capture_output=True, text=True, check=True).stdout
     rate, p50, p99, bad = re.search(r"RESULT ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", out).groups()

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wrk: POST the lines of the file named by BODIES in turn (plain GET without it); a "%d" in a line becomes a number that no
--- other request has. Ends with one line: RESULT requests-a-second p50-us p99-us bad-answers.
+-- other request has; a line that begins with a slash is got. Ends with one line: RESULT requests-a-second p50-us p99-us bad-answers.
 local bodies, made, is_numbered, n = {}, {}, false, 0
 
 if os.getenv("BODIES") then
@@ -11,12 +11,12 @@ if os.getenv("BODIES") then
 end
 
 function init()
-  if #bodies > 0 then
+  if #bodies > 0 and bodies[1]:sub(1, 1) ~= "/" then
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
   end
   for i, body in ipairs(bodies) do
-    made[i] = wrk.format(nil, nil, nil, body)
+    made[i] = body:sub(1, 1) == "/" and wrk.format("GET", body) or wrk.format(nil, nil, nil, body)
   end
   if #bodies == 0 then
     made[1] = wrk.format()

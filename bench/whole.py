@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 import python_server
 from measure import in_turn, machine, made_up_texts, read_lines, wrk
@@ -81,6 +82,14 @@ def has_peer():
 
 def our_context(question, cache="off"):
     return {"recipe": RECIPE, "params": {"user_id": USER}, "query": question, "max_tokens": MAX_TOKENS, "cache": cache}
+
+
+def our_searches(questions):
+    return [f"/memory/search?user_id={USER}&query={urllib.parse.quote(question)}" for question in questions]
+
+
+def peer_searches(questions):
+    return [f"/search?query={urllib.parse.quote(question)}" for question in questions]
 
 
 def fill_ours(server, texts):
@@ -174,6 +183,7 @@ def requests_table(args, data, questions):
     with Pair(args, data, workers=2) as pair:
         pair.ask(questions[:20])
         row(pair, "whole context, 16 connections", "Python, 2 processes", 16, bodies, "/context", asked)
+        row(pair, "search, 16 connections", "Python, 2 processes", 16, our_searches(questions), "/", peer_searches(questions))
 
 
 def print_ingest(n, n_bytes, ours_s, theirs):
