@@ -20,7 +20,9 @@
 
 #define MIN_SHORTENED_TOKENS 12 /* less says nothing */
 #define MAX_CUTS             3  /* attempts at a length: what is escaped costs more than its text */
-#define MAX_TEXT_BYTES       ((size_t)64 * 1024 * 1024)
+#define MAX_IN_VAIN          8 /* items that cannot be shortened enough: what is left is too little for others, too \
+                                */
+#define MAX_TEXT_BYTES ((size_t)64 * 1024 * 1024)
 
 struct fitter {
     struct build *build;
@@ -247,10 +249,11 @@ static void take(struct fitter *fitter, struct build_section *section, int64_t l
         if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain)
             (void)shorten(fitter, section, item, limit); /* or it stays left out */
     }
-    for (size_t i = 0; is_by_gain && i < section->n_items; i++) {
+    int n_in_vain = 0;
+    for (size_t i = 0; is_by_gain && i < section->n_items && n_in_vain < MAX_IN_VAIN; i++) {
         struct build_item *item = &section->items[section->chosen[i]];
         if (is_left_out(item))
-            (void)shorten(fitter, section, item, limit);
+            n_in_vain += !shorten(fitter, section, item, limit);
     }
 }
 

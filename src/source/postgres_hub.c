@@ -119,7 +119,7 @@ void postgres_hub_retry(struct postgres_hub *hub, struct postgres_query *query, 
     }
     query->fetch->has_heard |= query->lane->has_heard;
     query->lane = NULL;
-    if (query->deadline_us - now_us >= MIN_RETRY_US && query->n_asks <= MAX_ASKS)
+    if (query->deadline_us - now_us >= MIN_RETRY_US)
         postgres_queries_add(&hub->pending, query);
     else if (err)
         postgres_query_end(hub, query, err);

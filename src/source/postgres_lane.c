@@ -106,11 +106,14 @@ static void on_broken(struct postgres_lane *lane, const struct err_info *err)
     disband(lane, err);
 }
 
-/* Answers are outstanding that nobody waits for: the server is asked to stop. */
+/* Answers are outstanding that nobody waits for: the server is asked to stop. What stands behind was not
+ * looked at, or it cannot be known, which does not count as asking. */
 static void give_up(struct postgres_lane *lane)
 {
     struct postgres *postgres = lane->hub->postgres;
 
+    for (struct postgres_query *query = lane->asked.first; query; query = query->next)
+        query->n_asks--;
     (void)pg_conn_cancel(lane->conn, postgres->canceller); /* else statement_timeout ends it */
     pool_drop(postgres->pool, lane->conn);
     lane->conn = NULL;
@@ -118,17 +121,14 @@ static void give_up(struct postgres_lane *lane)
 }
 
 /* What is read has grown beyond what is kept: the answer that comes now, or the row of it. One that was
- * thought small is asked again row by row; the others were not looked at, which does not count as asking. */
+ * thought small is asked again row by row. */
 static void on_too_large(struct postgres_lane *lane, const struct err_info *err)
 {
     struct postgres_query *query = lane->asked.first;
 
-    for (struct postgres_query *other = query ? query->next : NULL; other; other = other->next)
-        other->n_asks--;
     if (query && query->is_small) {
         postgres_note_answer(lane->hub->postgres, query->key, SIZE_MAX);
         query->is_small = false;
-        query->n_asks--;
     } else if (query) {
         postgres_query_end(lane->hub, query, err);
     }

@@ -758,6 +758,26 @@ static void statement_beyond_its_deadline_is_stopped_at_the_server(void **state)
     close_pg(world, source);
 }
 
+static void who_waits_behind_many_that_are_stopped_is_answered(void **state)
+{
+    enum { N_STOPPED = 6 };
+    struct world *world = *state;
+    struct source *source = open_url(world, backend_fact("POSTGRES", "URL"), 1);
+    struct asked asked[N_STOPPED + 1];
+
+    for (int i = 0; i < N_STOPPED; i++)
+        (void)ask(world, source, "SELECT pg_sleep(60)::text", NULL, 0, 100 * (i + 1), &asked[i]);
+    (void)ask(world, source, "SELECT 'behind'", NULL, 0, 20000, &asked[N_STOPPED]);
+    net_loop_flush(world->loop, true);
+    wait_all(world, asked, N_STOPPED + 1, NULL);
+    for (int i = 0; i < N_STOPPED; i++)
+        assert_int_equal(asked[i].res, ERR_TIMEOUT);
+    assert_int_equal(asked[N_STOPPED].res, 0);
+    assert_int_equal(asked[N_STOPPED].result->n_rows, 1);
+    done_asked(asked, N_STOPPED + 1);
+    close_pg(world, source);
+}
+
 static void statement_timeout_leaves_the_connection_whole(void **state)
 {
     struct world *world = *state;
@@ -1046,6 +1066,7 @@ int main(void)
         CASE(changed_table_is_asked_anew),
         CASE(slow_statement_does_not_hold_the_others),
         CASE(statement_beyond_its_deadline_is_stopped_at_the_server),
+        CASE(who_waits_behind_many_that_are_stopped_is_answered),
         CASE(statement_timeout_leaves_the_connection_whole),
         CASE(build_that_ends_early_leaves_no_connection_behind),
         CASE(idle_connection_that_was_killed_is_replaced),
