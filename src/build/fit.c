@@ -20,9 +20,8 @@
 
 #define MIN_SHORTENED_TOKENS 12 /* less says nothing */
 #define MAX_CUTS             3  /* attempts at a length: what is escaped costs more than its text */
-#define MAX_IN_VAIN          8 /* items that cannot be shortened enough: what is left is too little for others, too \
-                                */
-#define MAX_TEXT_BYTES ((size_t)64 * 1024 * 1024)
+#define MAX_IN_VAIN          8  /* items that could not be shortened enough, after which none is tried */
+#define MAX_TEXT_BYTES       ((size_t)64 * 1024 * 1024)
 
 struct fitter {
     struct build *build;
