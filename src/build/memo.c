@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See memo.h. Any number of threads read and write a slot's words one by one. The first is the key xor all
- * others: a reader that meets parts of two entries finds a key that is not its own.
+ * See memo.h. Any number of threads read and write a slot's words one by one. The first is the key xor a mix
+ * of all others: a reader that meets parts of two entries finds a key that is not its own.
  */
 #include "build/memo.h"
 
@@ -43,26 +43,33 @@ static size_t slot_of(const struct memo *memo, uint64_t key)
     return (key >> 1) & (memo->n_slots - 1);
 }
 
+/* One word more. Each counts by its place, so that differences in two of them do not cancel; zeros are 0. */
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return sum ^ sum >> 32;
+}
+
 /* Reads a slot; the key that it seems to be of. */
 static uint64_t read_slot(const struct memo *memo, size_t slot, uint64_t *ret_words)
 {
     const uint64_t *words = &memo->words[slot * memo->n_words];
-    uint64_t key = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
+    uint64_t key = __atomic_load_n(&words[0], __ATOMIC_RELAXED), sum = 0;
     for (size_t i = 1; i < memo->n_words; i++) {
         ret_words[i - 1] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-        key ^= ret_words[i - 1];
+        sum = mix(sum, ret_words[i - 1]);
     }
-    return key;
+    return key ^ sum;
 }
 
 static void write_slot(struct memo *memo, size_t slot, uint64_t key, const uint64_t *from)
 {
-    uint64_t *words = &memo->words[slot * memo->n_words];
+    uint64_t *words = &memo->words[slot * memo->n_words], sum = 0;
     for (size_t i = 1; i < memo->n_words; i++) {
         __atomic_store_n(&words[i], from[i - 1], __ATOMIC_RELAXED);
-        key ^= from[i - 1];
+        sum = mix(sum, from[i - 1]);
     }
-    __atomic_store_n(&words[0], key, __ATOMIC_RELAXED);
+    __atomic_store_n(&words[0], key ^ sum, __ATOMIC_RELAXED);
 }
 
 bool memo_find(const struct memo *memo, uint64_t key, uint64_t *ret_words)
