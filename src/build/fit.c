@@ -157,14 +157,17 @@ static bool step_down(struct fitter *fitter, struct build_section *section, stru
     return false;
 }
 
-/* Keeps something of the item, if there is room for enough of it. */
+static bool has_room_for_some(const struct fitter *fitter, int64_t limit)
+{
+    return limit - used_tokens(fitter) >= MIN_SHORTENED_TOKENS;
+}
+
+/* Keeps something of an item that may be shortened, if there is room for enough of it. */
 static bool shorten(struct fitter *fitter, struct build_section *section, struct build_item *item,
                     int64_t limit)
 {
     static const enum recipe_shorten steps[] = {SHORTEN_CORE, SHORTEN_LINE};
     struct build_piece whole = item->piece;
-    if (limit - used_tokens(fitter) < MIN_SHORTENED_TOKENS || !may_shorten(fitter, section, item))
-        return false;
     ledger_measure(&fitter->ledger, item, STR_LIT("")); /* what stands around it, by itself */
     struct offer offer = weigh(fitter, section, item, limit, true);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -245,13 +248,16 @@ static void take(struct fitter *fitter, struct build_section *section, int64_t l
     bool is_by_gain = section->plan->choice == CHOOSE_GAIN;
     for (size_t i = 0; i < section->n_items; i++) {
         struct build_item *item = &section->items[section->chosen[i]];
-        if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain)
+        if (item->fate == ITEM_OPEN && !offer_whole(fitter, section, item, limit) && !is_by_gain &&
+            has_room_for_some(fitter, limit) && may_shorten(fitter, section, item))
             (void)shorten(fitter, section, item, limit); /* or it stays left out */
     }
     int n_in_vain = 0;
     for (size_t i = 0; is_by_gain && i < section->n_items && n_in_vain < MAX_IN_VAIN; i++) {
         struct build_item *item = &section->items[section->chosen[i]];
-        if (is_left_out(item))
+        if (!has_room_for_some(fitter, limit))
+            break;
+        if (is_left_out(item) && may_shorten(fitter, section, item))
             n_in_vain += !shorten(fitter, section, item, limit);
     }
 }

@@ -54,16 +54,16 @@ static void put_filter(struct json_writer *json, const struct json *where)
     json_close_object(json);
 }
 
-static void write_target(struct vector_ask *own, const char *rest)
+static void append_path(struct buf *target, struct str collection, const char *rest)
 {
-    buf_append_text(&own->ask.target, "/collections/");
-    http_url_append(&own->ask.target, own->question.collection);
-    buf_append_text(&own->ask.target, rest);
+    buf_append_text(target, "/collections/");
+    http_url_append(target, collection);
+    buf_append_text(target, rest);
 }
 
 static void write_lookup(struct vector_ask *own)
 {
-    write_target(own, "");
+    append_path(&own->ask.target, own->question.collection, "");
 }
 
 static void write_list(struct vector_ask *own)
@@ -76,7 +76,7 @@ static void write_query(struct vector_ask *own)
     const struct vector_question *question = &own->question;
     struct json_writer json;
 
-    write_target(own, "/points/query");
+    append_path(&own->ask.target, own->question.collection, "/points/query");
     json_writer_init(&json, &own->ask.body);
     json_open_object(&json);
     json_put_name(&json, "query");
@@ -199,9 +199,7 @@ static int make_indexes(struct vector_server *server, const struct vector_load *
 
     buf_init(&target, 4096);
     buf_init(&body, 4096);
-    buf_append_text(&target, "/collections/");
-    http_url_append(&target, load->collection);
-    buf_append_text(&target, "/index?wait=true");
+    append_path(&target, load->collection, "/index?wait=true");
     for (size_t i = 0; res == 0 && i < load->n_filters; i++) {
         struct json_writer json;
         struct json *root = NULL;
@@ -236,8 +234,7 @@ static int on_load_prepare(void *state, const struct vector_load *load, struct e
 
     buf_init(&target, 4096);
     buf_init(&body, 4096);
-    buf_append_text(&target, "/collections/");
-    http_url_append(&target, load->collection);
+    append_path(&target, load->collection, "");
     json_writer_init(&json, &body);
     json_open_object(&json);
     json_put_name(&json, "vectors");
@@ -311,9 +308,7 @@ static int on_load(void *state, const struct vector_load *load, const struct vec
 
     buf_init(&target, 4096);
     buf_init(&body, VECTOR_LOAD_MAX_BYTES);
-    buf_append_text(&target, "/collections/");
-    http_url_append(&target, load->collection);
-    buf_append_text(&target, "/points?wait=true");
+    append_path(&target, load->collection, "/points?wait=true");
     json_writer_init(&json, &body);
     json_open_object(&json);
     json_put_name(&json, "points");
