@@ -54,6 +54,7 @@ struct build_step {
     bool is_resident;
     struct shelf_key guess; /* what is asked, with has_guess_key; see guess.h */
     bool has_guess_key;
+    bool takes_all;  /* room does not bound what it is asked for */
     bool is_guessed; /* RUNNING, and its material is what it will bring, most likely */
 };
 
@@ -207,6 +208,9 @@ struct build {
 int build_resolve(struct build *build, struct err_info *reterr);
 int build_cache_look(struct build *build, struct err_info *reterr);
 int build_gather(struct build *build, struct err_info *reterr);
+/* After rank: asks those sections anew whose source stopped at what seemed to fill them, when of that too
+ * little goes on, so much was said twice. *ret_has_more: rank has to begin again. */
+int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *reterr);
 int build_rank(struct build *build, struct err_info *reterr);
 /* What rank can do for a section by itself, once its rows and the zone are there: its texts, and what they
  * have to do with the query. rank does it where nobody did. */

@@ -285,6 +285,12 @@ static int settle(struct build *build, struct err_info *reterr)
     return rc;
 }
 
+static int64_t deadline_of(const struct build *build)
+{
+    int64_t reserve_us = build->deadline_len_us / 10;
+    return build->deadline_us - (reserve_us < RESERVE_MAX_US ? reserve_us : RESERVE_MAX_US);
+}
+
 static int prepare(struct gatherer *gatherer)
 {
     struct build *build = gatherer->build;
@@ -297,8 +303,7 @@ static int prepare(struct gatherer *gatherer)
         build->steps[i].plan = recipe_step_at(recipe, i);
     for (size_t i = 0; i < recipe->n_sections; i++)
         build->sections[i].plan = &recipe->sections[i];
-    int64_t reserve_us = build->deadline_len_us / 10;
-    gatherer->deadline_us = build->deadline_us - (reserve_us < RESERVE_MAX_US ? reserve_us : RESERVE_MAX_US);
+    gatherer->deadline_us = deadline_of(build);
     if (recipe->zone.kind != REF_STEP)
         build_zone_load(build);
     want_all(gatherer);
@@ -365,6 +370,62 @@ int build_gather(struct build *build, struct err_info *reterr)
         rc = BUILD_WOULD_WAIT;
     if (rc == 0)
         rc = settle(build, reterr);
+    net_loop_free(gatherer.loop);
+    return rc;
+}
+
+/* ---- again, for more ---- */
+
+/* Its source may have stopped because the room seemed full, and what goes on does not fill it. */
+static bool is_short(const struct build *build, const struct build_section *section)
+{
+    const struct build_step *step = section->step;
+    size_t n_bytes = 0, n_rows;
+    if (section->status != SECTION_OK || !step->plan->ops->stops_when_full || step->takes_all)
+        return false;
+    n_rows = step->material->result->n_rows;
+    if (n_rows < SOURCE_ENOUGH_ROWS || n_rows >= section->plan->limit)
+        return false;
+    for (size_t i = 0; i < section->n_items; i++)
+        if (section->items[i].fate == ITEM_OPEN)
+            n_bytes += section->items[i].text.len;
+    return n_bytes < gather_room_bytes(build, step);
+}
+
+/* What it brought stands in for what does not come. */
+static int ask_again(struct gatherer *gatherer, struct build_section *section, struct err_info *reterr)
+{
+    struct build_step *step = section->step;
+    struct material *before = step->material;
+    step->takes_all = true;
+    step->state = STEP_WAITING;
+    step->material = NULL;
+    int rc = wait_all(gatherer, reterr);
+    if (rc != 0 || step->state == STEP_DONE) {
+        material_unref(before);
+        return rc;
+    }
+    material_unref(step->material);
+    step->material = before;
+    step->state = STEP_DONE;
+    return 0;
+}
+
+int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *reterr)
+{
+    struct gatherer gatherer = {
+        .build = build, .n_steps = recipe_n_steps(build->recipe), .deadline_us = deadline_of(build)};
+    int rc = 0;
+    *ret_has_more = false;
+    for (size_t i = 0; rc == 0 && i < build->recipe->n_sections; i++) {
+        struct build_section *section = &build->sections[i];
+        if (!is_short(build, section))
+            continue;
+        rc = ask_again(&gatherer, section, reterr);
+        section->is_rendered = false;
+        section->texts = NULL;
+        *ret_has_more = true;
+    }
     net_loop_free(gatherer.loop);
     return rc;
 }

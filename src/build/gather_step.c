@@ -56,6 +56,21 @@ static void end_error(struct gatherer *gatherer, struct build_step *step, int rc
 
 /* ---- asking ---- */
 
+/* A token is seldom of more bytes, over a text. */
+#define BYTES_PER_TOKEN 5
+
+size_t gather_room_bytes(const struct build *build, const struct build_step *step)
+{
+    if (step < build->steps + build->recipe->n_resolves || step->takes_all)
+        return 0;
+    const struct recipe_section *section =
+        &build->recipe->sections[step - build->steps - build->recipe->n_resolves];
+    if (section->n_fetched > 0)
+        return 0;
+    int64_t tokens = section->max_tokens < build->max_tokens ? section->max_tokens : build->max_tokens;
+    return (size_t)tokens * BYTES_PER_TOKEN;
+}
+
 static struct source *source_of(const struct build_engine *engine, const struct recipe_step *plan)
 {
     for (size_t i = 0; i < engine->options.n_connections; i++)
@@ -160,6 +175,7 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         .now_us = build->now_us,
         .deadline_us = step_deadline(gatherer, step),
         .max_rows = rows_wanted(section_at(gatherer, idx), build_has_query(build)),
+        .room_bytes = gather_room_bytes(build, step),
     };
     int rc = build_material_key(build, step);
     if (rc == 0)

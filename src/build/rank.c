@@ -518,6 +518,8 @@ static int rank_section(struct maker *maker, struct err_info *reterr)
     maker->result = section->step->material->result;
     maker->n_taken = 0;
     maker->raw_group = maker->group = (struct str){NULL, 0};
+    section->n_items = 0;
+    section->degraded = (struct str){NULL, 0};
     /* Where nobody rendered it, an item is printed when it is made. */
     int rc = is_matched(maker) ? render_section(maker, reterr) : 0;
     if (rc < 0)
@@ -571,19 +573,31 @@ int build_render(struct build *build, struct build_section *section, struct err_
     return rc;
 }
 
+static int rank_all(struct maker *maker, struct err_info *reterr)
+{
+    struct build *build = maker->build;
+    int rc = dedup_new(&build->arena, build->engine->seed, build->engine->outlines, &maker->dedup);
+    if (rc < 0)
+        return err_set(reterr, rc, "out of memory");
+    /* In order of priority, so that of two that say the same the more important section keeps it. */
+    for (size_t i = 0; rc == 0 && i < build->recipe->n_sections; i++) {
+        maker->section = &build->sections[i];
+        if (maker->section->status == SECTION_OK || maker->section->status == SECTION_STALE)
+            rc = rank_section(maker, reterr);
+    }
+    return rc;
+}
+
 int build_rank(struct build *build, struct err_info *reterr)
 {
     struct maker maker;
+    bool has_more = false;
     maker_init(&maker, build);
-    int rc = dedup_new(&build->arena, build->engine->seed, build->engine->outlines, &maker.dedup);
-    if (rc < 0)
-        (void)err_set(reterr, rc, "out of memory");
-    /* In order of priority, so that of two that say the same the more important section keeps it. */
-    for (size_t i = 0; rc == 0 && i < build->recipe->n_sections; i++) {
-        maker.section = &build->sections[i];
-        if (maker.section->status == SECTION_OK || maker.section->status == SECTION_STALE)
-            rc = rank_section(&maker, reterr);
-    }
+    int rc = rank_all(&maker, reterr);
+    if (rc == 0)
+        rc = build_gather_more(build, &has_more, reterr);
+    if (rc == 0 && has_more)
+        rc = rank_all(&maker, reterr);
     maker_done(&maker);
     return rc;
 }

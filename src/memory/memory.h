@@ -86,7 +86,8 @@ int knowledge_add(struct memory *memory, const struct scope *scope, const struct
 
 struct knowledge_query {
     struct str query;
-    size_t limit; /* 1..1000 */
+    size_t limit;      /* 1..1000 */
+    size_t room_bytes; /* as search_query has it */
     struct str source;
     const struct str *tags;
     size_t n_tags;

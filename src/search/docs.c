@@ -129,6 +129,7 @@ int docs_add(struct docs *docs, const struct search_doc *doc, uint32_t *ret_doc)
     if (err)
         return err;
     docs->n_tags += (uint32_t)doc->n_tags;
+    docs->n_bytes += doc->text.len;
     docs->items[docs->n] = item;
     *ret_doc = docs->n++;
     return 0;
@@ -182,6 +183,7 @@ void docs_compact(struct docs *docs)
         n_tags += item.n_tags;
         docs->items[n++] = item;
     }
+    docs->n_bytes = docs->n ? docs->n_bytes / docs->n * n : 0;
     docs->n = n;
     docs->n_tags = n_tags;
     if (docs->n_slots)

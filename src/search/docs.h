@@ -33,7 +33,8 @@ struct docs {
     uint32_t n, cap;
     uint32_t n_live;
     uint64_t n_live_terms; /* the sum of live lengths */
-    uint32_t *slots;       /* row to document, open addressing: number + 1, 0 is free */
+    uint64_t n_bytes; /* of all n texts, as many as if those that compactions dropped were of mean length */
+    uint32_t *slots;  /* row to document, open addressing: number + 1, 0 is free */
     size_t n_slots;
     uint32_t *tags; /* in names, a document's in a row */
     uint32_t n_tags, cap_tags;

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 /* Read word by word: twice what is wanted, no fewer than the least, of many wanted no more than the most. */
-#define MIN_READ_CLOSELY 64
+#define MIN_READ_CLOSELY 56
 #define MAX_READ_CLOSELY 112
+/* Duplicates go, and what is too long for a gap gives way to what is shorter. */
+#define ROOM_SHARE 1.5
 /* What importance 0 to 1 and age add to the logit: they decide between equals. */
 #define IMPORTANCE_WEIGHT 0.6F
 #define AGE_WEIGHT        0.2F
@@ -180,10 +182,20 @@ static size_t read_closely_of(size_t limit)
     return n > limit ? n : limit;
 }
 
+/* The limit, or what is enough for the room. */
+static size_t hits_wanted(const struct docs *docs, const struct search_query *query)
+{
+    if (query->room_bytes == 0 || docs->n_bytes == 0)
+        return query->limit;
+    double n_filling = (double)query->room_bytes / ((double)docs->n_bytes / docs->n);
+    double n = fmax(n_filling * ROOM_SHARE, SEARCH_ENOUGH_HITS);
+    return n < (double)query->limit ? (size_t)n : query->limit;
+}
+
 static int find_by_all(struct finding *finding)
 {
     struct arena *scratch = &finding->searcher->scratch;
-    size_t limit = finding->query->limit;
+    size_t limit = hits_wanted(&finding->partition->docs, finding->query);
     struct ranking ranking = {.best = {.max = read_closely_of(limit)}};
     int err = sheet_make(&ranking.sheet, finding->partition, &finding->filter, &finding->question,
                          &finding->searcher->scores, limit, scratch);

@@ -15,14 +15,14 @@ _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are number
 /* So many for each hit that is wanted, no fewer than the least, and of many wanted no more than the most: on
  * conversations of several hundred turns and chats of several hundred messages more find nothing more. */
 #define FROM_KEYWORDS_PER_HIT 4
-#define MIN_FROM_KEYWORDS     64
+#define MIN_FROM_KEYWORDS     48
 #define MAX_FROM_KEYWORDS     192
 #define FROM_VECTORS_PER_HIT  2
-#define MIN_FROM_VECTORS      32
+#define MIN_FROM_VECTORS      24
 #define MAX_FROM_VECTORS      64
 /* Of the first so many of either, the neighbours within so many places: an answer often has no word of the
  * question, but stands behind it. */
-#define N_SPREAD      32
+#define N_SPREAD      16
 #define SPREAD_RADIUS 2
 /* A vector that is no nearer is no reason to look at an item. */
 #define MIN_COSINE 0.2F

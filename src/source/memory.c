@@ -193,6 +193,7 @@ static int read_query(struct asking *asking, struct arena *arena, struct err_inf
     *query = (struct knowledge_query){
         .query = str_trim(setting_text(&values[SET_QUERY])),
         .limit = request->max_rows,
+        .room_bytes = request->room_bytes,
         .source = setting_text(&values[SET_SOURCE]),
         .since_us = INT64_MIN,
         .until_us = INT64_MAX,
@@ -260,6 +261,7 @@ const struct source_ops source_memory = {
     .kind = "memory",
     .settings = settings,
     .item = "- {content}",
+    .stops_when_full = true,
     .on_now = on_now,
     .on_run = on_run,
 };

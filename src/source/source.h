@@ -89,6 +89,7 @@ struct source_row {
 };
 
 #define SOURCE_MAX_ROWS         1000
+#define SOURCE_ENOUGH_ROWS      SEARCH_ENOUGH_HITS
 #define SOURCE_MAX_RESULT_BYTES (8 * 1024 * 1024)
 
 struct source_result {
@@ -117,6 +118,8 @@ struct source_request {
     int64_t now_us;            /* wall clock of the request: one "now" for all sections */
     int64_t deadline_us;       /* monotonic */
     size_t max_rows;           /* at most SOURCE_MAX_ROWS */
+    size_t room_bytes; /* of what the rows are printed in; 0: not known. A kind that stops_when_full may bring
+                          fewer rows than it has, but no fewer than SOURCE_ENOUGH_ROWS */
 };
 
 struct source;
@@ -132,6 +135,7 @@ struct source_ops {
     /* What it brings depends on the request and on the user's own rows of the store alone, and not on the
      * time: it is the same as long as memory_version is. */
     bool follows_store;
+    bool stops_when_full; /* it looks at a request's room_bytes */
     /* Asking may do more than read: it is asked once, and for what is known for certain. */
     bool has_effects;
     /* A connection of the configuration; built-in kinds get url "". Does not connect yet where that could

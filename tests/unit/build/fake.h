@@ -11,7 +11,8 @@
  *           old       every row is a day old            held      answers once world.is_open
  *           turning   without its first row while world.is_turned
  *
- * `careful` is as `polled` but says that asking may have effects.
+ * `careful` is as `polled` but says that asking may have effects; `brief` is as `fake` but stops at
+ * SOURCE_ENOUGH_ROWS rows where it is told what room there is, and while world.is_down fails where it is not.
  */
 #ifndef PRECIS_TESTS_BUILD_FAKE_H
 #define PRECIS_TESTS_BUILD_FAKE_H
@@ -46,7 +47,7 @@ struct fixture {
     struct clock_manual manual;
     struct workers *workers;
     struct source_env env;
-    struct source *sources[3];
+    struct source *sources[4];
     struct recipe *recipe;
     struct recipe_book book;
     struct build_engine *engine;
@@ -149,6 +150,18 @@ static inline int fake_run(const struct source_env *env, void *state, const stru
     return fake_answer(request, result, reterr);
 }
 
+/* The room is for the first rows: the rest must be asked for without it. */
+static inline int brief_run(const struct source_env *env, void *state, const struct source_request *request,
+                            struct net_job *job, struct source_result *result, struct err_info *reterr)
+{
+    struct source_request asked = *request;
+    if (request->room_bytes == 0 && world.is_down)
+        return err_set(reterr, ERR_REMOTE, "no such table");
+    if (request->room_bytes > 0 && request->max_rows > SOURCE_ENOUGH_ROWS)
+        asked.max_rows = SOURCE_ENOUGH_ROWS;
+    return fake_run(env, state, &asked, job, result, reterr);
+}
+
 /* ---- the polled kind ---- */
 
 static inline int polled_on_ready(struct net_op *op, short revents, struct err_info *reterr)
@@ -201,13 +214,18 @@ static const struct source_ops polled_kind = {
 static const struct source_ops careful_kind = {
     .kind = "careful", .settings = fake_settings, .has_effects = true, .on_start = polled_start};
 
+static const struct source_ops brief_kind = {
+    .kind = "brief", .settings = fake_settings, .stops_when_full = true, .on_run = brief_run};
+
 /* ---- the engine ---- */
 
 static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
                                      const struct build_options *given, bool is_manual)
 {
-    static const struct recipe_connection connections[] = {
-        {{"fake", 4}, &fake_ops}, {{"polled", 6}, &polled_kind}, {{"careful", 7}, &careful_kind}};
+    static const struct recipe_connection connections[] = {{{"fake", 4}, &fake_ops},
+                                                           {{"polled", 6}, &polled_kind},
+                                                           {{"careful", 7}, &careful_kind},
+                                                           {{"brief", 5}, &brief_kind}};
     struct err_info err = {0};
     memset(fixture, 0, sizeof *fixture);
     world.n_runs = world.n_here = 0;
@@ -217,10 +235,10 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
     fixture->env.workers = fixture->workers;
     fixture->env.clock = is_manual ? &fixture->manual.base : &clock_system;
     fixture->env.memory = given ? given->env->memory : NULL;
-    assert_int_equal(source_open_builtin(&fixture->env, &fake_ops, &fixture->sources[0], &err), 0);
-    assert_int_equal(source_open_builtin(&fixture->env, &polled_kind, &fixture->sources[1], &err), 0);
-    assert_int_equal(source_open_builtin(&fixture->env, &careful_kind, &fixture->sources[2], &err), 0);
-    if (recipe_load(str_of(yaml), "test.yaml", connections, 3, &fixture->recipe, NULL, &err) != 0)
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(source_open_builtin(&fixture->env, connections[i].ops, &fixture->sources[i], &err),
+                         0);
+    if (recipe_load(str_of(yaml), "test.yaml", connections, 4, &fixture->recipe, NULL, &err) != 0)
         fail_msg("%s: %s", err.field, err.message);
     fixture->book.recipes = &fixture->recipe;
     fixture->book.n = 1;
@@ -230,7 +248,7 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
         options = *given;
     options.env = &fixture->env;
     options.connections = fixture->sources;
-    options.n_connections = 3;
+    options.n_connections = 4;
     options.recipes = &fixture->book;
     assert_int_equal(build_engine_new(&options, &fixture->engine, &err), 0);
 }
@@ -243,9 +261,8 @@ static inline void fixture_init(struct fixture *fixture, const char *yaml)
 static inline void fixture_done(struct fixture *fixture)
 {
     build_engine_free(fixture->engine);
-    source_close(fixture->sources[0]);
-    source_close(fixture->sources[1]);
-    source_close(fixture->sources[2]);
+    for (size_t i = 0; i < 4; i++)
+        source_close(fixture->sources[i]);
     workers_free(fixture->workers);
     recipe_unref(fixture->recipe);
 }

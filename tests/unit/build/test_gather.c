@@ -304,6 +304,71 @@ static void observer_sees_every_section(void **state)
     finish(&fixture, answer);
 }
 
+/* ---- a source that stops when the room seems full ---- */
+
+#define N_MANY 60
+
+/* A recipe whose section has N_MANY rows, the first n_same of which say the same in so many words. */
+static void init_brief(struct fixture *fixture, int n_same, int n_words)
+{
+    struct buf yaml;
+    buf_init(&yaml, 1 << 20);
+    buf_append_text(&yaml, "recipe: test\ndeadline: 20s\nbudget: { tokens: 600 }\nsections:\n"
+                           "  - { name: a, from: fake, rows: x=before }\n"
+                           "  - { name: b, from: brief, limit: 100, dedupe: true, rows: \"");
+    for (int i = 0; i < N_MANY; i++) {
+        buf_printf(&yaml, "x=row %d", i < n_same ? 0 : i);
+        for (int word = 0; word < n_words; word++)
+            buf_printf(&yaml, " word%d", (i < n_same ? 0 : i) * 7 + word);
+        buf_append_byte(&yaml, ';');
+    }
+    buf_append_text(&yaml, "\" }\n  - { name: c, from: fake, rows: x=behind }\n");
+    buf_append_byte(&yaml, 0);
+    assert_int_equal(buf_error(&yaml), 0);
+    fixture_init(fixture, buf_str(&yaml).ptr);
+    buf_done(&yaml);
+}
+
+static void source_that_stopped_too_early_is_asked_again_for_all(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct build_request request = fake_request();
+    init_brief(&fixture, SOURCE_ENOUGH_ROWS - 5, 3);
+    struct build_answer *answer = fixture_build(&fixture, &request);
+    assert_int_equal(world.n_runs, 4);
+    assert_int_equal(report_of(answer, "b")->n_kept, N_MANY - (SOURCE_ENOUGH_ROWS - 5) + 1);
+    assert_int_equal(report_of(answer, "a")->n_kept, 1);
+    assert_int_equal(report_of(answer, "c")->n_kept, 1);
+    assert_true(answer->is_complete);
+    finish(&fixture, answer);
+}
+
+static void source_that_fills_the_room_is_asked_once(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct build_request request = fake_request();
+    init_brief(&fixture, 1, 12);
+    struct build_answer *answer = fixture_build(&fixture, &request);
+    assert_int_equal(world.n_runs, 3);
+    assert_true(answer->tokens > 570);
+    finish(&fixture, answer);
+}
+
+static void what_was_brought_stands_where_asking_again_fails(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct build_request request = fake_request();
+    init_brief(&fixture, SOURCE_ENOUGH_ROWS - 5, 3);
+    world.is_down = true;
+    struct build_answer *answer = fixture_build(&fixture, &request);
+    assert_int_equal(report_of(answer, "b")->n_kept, 6);
+    assert_status(answer, "b", SECTION_OK);
+    finish(&fixture, answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +386,9 @@ int main(void)
         cmocka_unit_test(required_resolve_without_a_row_is_not_found),
         cmocka_unit_test(required_section_that_fails_fails_the_build),
         cmocka_unit_test(observer_sees_every_section),
+        cmocka_unit_test(source_that_stopped_too_early_is_asked_again_for_all),
+        cmocka_unit_test(source_that_fills_the_room_is_asked_once),
+        cmocka_unit_test(what_was_brought_stands_where_asking_again_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

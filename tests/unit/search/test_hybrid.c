@@ -355,6 +355,31 @@ static void thousand_are_found_where_there_are_as_many(void **state)
     expect_sound(&hybrid->rows, &query, answer);
 }
 
+static void no_more_are_found_than_there_is_room_for(void **state)
+{
+    struct hybrid *hybrid = *state;
+    const char *text = "the walrus, the kite and the garden";
+    for (int64_t i = 0; i < 600; i++)
+        say(&hybrid->rows, "", i, "", text);
+    struct search_query query = question_of("walrus", SEARCH_HYBRID);
+    query.limit = 200;
+    query.room_bytes = strlen(text);
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, SEARCH_ENOUGH_HITS);
+    query.room_bytes = 100 * strlen(text);
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 150);
+    for (int64_t row = 1; row <= 300; row++) /* the mean length stays, and the room with it */
+        rows_delete(&hybrid->rows, row);
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 150);
+    query.room_bytes = 1000 * strlen(text);
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 200);
+    query.limit = 10;
+    query.room_bytes = 1;
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 10);
+    query.limit = 200;
+    query.mode = SEARCH_KEYWORD;
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 200);
+}
+
 static void equal_items_come_newest_first_then_by_row(void **state)
 {
     struct hybrid *hybrid = *state;
@@ -718,6 +743,7 @@ int main(void)
         HYBRID_TEST(floor_cuts_the_end_off),
         HYBRID_TEST(parts_add_up_to_the_score),
         HYBRID_TEST(any_query_is_answered),
+        HYBRID_TEST(no_more_are_found_than_there_is_room_for),
         HYBRID_TEST(endless_query_is_answered),
         HYBRID_TEST(any_text_is_taken_in),
         HYBRID_TEST(models_may_be_missing),

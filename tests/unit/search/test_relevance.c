@@ -326,7 +326,7 @@ static void candidates_are_different_and_their_windows_right(void **state)
         put(reading, i % 100 < 90 ? "chat" : "mail", i, turns[i % N_TURNS]);
     read(reading, "walrus kite", "");
     const struct sheet *sheet = &reading->sheet;
-    assert_true(sheet->n_candidates > 190 && sheet->n_candidates <= sheet->n);
+    assert_true(sheet->n_candidates > 100 && sheet->n_candidates <= sheet->n);
     for (size_t i = 0; i < sheet->n; i++)
         for (size_t j = 0; j < i; j++)
             assert_int_not_equal(sheet->docs[i], sheet->docs[j]);
@@ -362,7 +362,7 @@ static void candidates_are_no_more_than_there_is_room_for(void **state)
         put(reading, "chat", i * 7, text);
     read(reading, text, "");
     assert_int_equal(reading->sheet.n_terms, SHEET_MAX_TERMS);
-    assert_in_range(reading->sheet.n_candidates, 64, SHEET_MAX_CANDIDATES);
+    assert_in_range(reading->sheet.n_candidates, 48, SHEET_MAX_CANDIDATES);
     struct relevance relevance;
     relevance_init(&relevance, &reading->sheet, reading->partition, &reading->question);
     float features[N_FEATURES];
