@@ -37,6 +37,12 @@ void forward_done(struct forward *forward);
  * for a term above FORWARD_MAX_TERM. On an error nothing has changed. */
 int forward_add(struct forward *forward, uint32_t doc, uint32_t *terms, size_t n_terms);
 const forward_entry *forward_get(const struct forward *forward, uint32_t doc, size_t *ret_n);
+/* Asks for what forward_get will give, as it lies anywhere. */
+static inline void forward_prefetch(const struct forward *forward, uint32_t doc)
+{
+    if (doc < forward->n_docs)
+        __builtin_prefetch(forward->entries + (doc ? forward->ends[doc - 1] : 0));
+}
 /* Renumbers documents and terms, and drops what has no new number. Cannot fail. */
 void forward_compact(struct forward *forward, const uint32_t *doc_map, const uint32_t *term_map);
 size_t forward_size_bytes(const struct forward *forward);

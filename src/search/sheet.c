@@ -131,6 +131,7 @@ static void put_row(struct making *making, uint32_t place, bool is_linked)
     sheet->docs[row] = doc;
     sheet->lengths[row] = partition->docs.items[doc].n_terms;
     sheet->stretches[row] = is_linked ? sheet->stretches[row - 1] : row;
+    forward_prefetch(&partition->keyword.forward, doc);
 }
 
 /* A place behind the last row's, and those before it that have no row yet. */

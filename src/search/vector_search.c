@@ -220,6 +220,7 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
             if (chosen->keys[i] < lowest || chosen->keys[i] > highest)
                 continue;
             prefetch_row(choosing->index, chosen->docs[i]);
+            __builtin_prefetch(&choosing->docs->items[chosen->docs[i]]);
         }
         if (i >= chosen->n || n - n_done == AHEAD) {
             uint32_t doc = waiting[n_done++ % AHEAD];
@@ -331,6 +332,8 @@ void vector_score(const struct vector_index *index, const struct vector_query *q
                   size_t n_docs, float *ret_cosines)
 {
     for (size_t i = 0; i < n_docs; i++) {
+        if (!index->is_fine && query->row && i + AHEAD < n_docs && docs[i + AHEAD] < index->n)
+            prefetch_row(index, docs[i + AHEAD]);
         bool is_known = query->row && docs[i] < index->n;
         ret_cosines[i] = !is_known        ? 0
                          : index->is_fine ? cosine_of(vector_fine_dot(index, query, docs[i]))
