@@ -219,6 +219,8 @@ int build_peek(struct build_engine *engine, const struct build_request *request,
         build_recall_note(&build);
     if (rc == 0)
         conclude(&build, ret_outcome);
+    if (rc == 1 && build_may_be_now(&build))
+        rc = 2;
     build_done(&build);
     return rc;
 }

@@ -334,9 +334,17 @@ static void ask_on_worker(void *arg)
     MHD_resume_connection(req->conn);
 }
 
+static void reply_busy(struct request *req)
+{
+    struct err_info err = {0};
+    (void)err_set(&err, ERR_UNAVAILABLE, "the server is too busy to take this on");
+    reply_failure(req, ERR_UNAVAILABLE, &err);
+    req->stage = STAGE_ANSWERED;
+}
+
 /* Suspends the connection and hands the request to a worker. True: it is the worker's, or will be called for
  * again; leave it alone. False: turned away, the reply stands. */
-static bool hand_over(struct request *req, enum request_stage stage, workers_fn fn)
+static bool hand_over(struct request *req, struct workers *workers, enum request_stage stage, workers_fn fn)
 {
     struct server *server = req->server;
     struct err_info err = {.code = ERR_UNAVAILABLE, .message = "the server is stopping"};
@@ -347,18 +355,19 @@ static bool hand_over(struct request *req, enum request_stage stage, workers_fn 
     if (!is_stopping) {
         req->stage = stage;
         MHD_suspend_connection(req->conn);
-        rc = workers_submit(server->workers, fn, req);
+        rc = workers_submit(workers, fn, req);
     }
     pthread_mutex_unlock(&server->hand_over_lock);
     if (rc == 0)
         return true;
-    if (!is_stopping)
-        (void)err_set(&err, ERR_UNAVAILABLE, "the server is too busy to take this on");
-    reply_failure(req, ERR_UNAVAILABLE, &err);
-    req->stage = STAGE_ANSWERED;
-    if (!is_stopping)
-        MHD_resume_connection(req->conn);
-    return !is_stopping;
+    if (is_stopping) {
+        reply_failure(req, ERR_UNAVAILABLE, &err);
+        req->stage = STAGE_ANSWERED;
+        return false;
+    }
+    reply_busy(req);
+    MHD_resume_connection(req->conn);
+    return true;
 }
 
 /* After the header call: a refused request with a body is answered now, which makes the library close the
@@ -381,7 +390,7 @@ static enum MHD_Result authenticate(struct request *req)
         rc = auth_peek(&req->server->auth, req->head.authorization, &req->arena, &req->caller, &err);
     if (rc != 1)
         admit(req, rc, &err);
-    else if (hand_over(req, STAGE_AUTH, ask_on_worker))
+    else if (hand_over(req, req->server->workers, STAGE_AUTH, ask_on_worker))
         return MHD_YES;
     return after_headers(req);
 }
@@ -461,14 +470,30 @@ static void ask_limit_on_worker(void *arg)
     MHD_resume_connection(req->conn);
 }
 
-/* Handing a request to a worker and back costs a sixth of what it takes to build a context, but keeps the
- * front thread free for cached answers, which take a hundredth, and for the other connections that it holds:
- * the library gives a new one to any thread, so that all may lie on one. What waits on a connection is not
- * seen before it is read. So a request is computed where it is only while one connection alone asks for such,
- * as far as the last moments tell. */
+/* A computer that finds it would have to wait leaves that to a worker. */
+static void compute_on_computer(void *arg)
+{
+    struct request *req = arg;
+    struct err_info err = {0};
+
+    int rc = req->route->on_compute(req, &err);
+    if (rc == 1 && workers_submit(req->server->workers, work_on_worker, req) == 0)
+        return;
+    if (rc == 1)
+        reply_busy(req);
+    else
+        finish(req, rc, &err);
+    MHD_resume_connection(req->conn);
+}
+
+/* Handing a request over and back costs a sixth of what it takes to build a context, but keeps the front
+ * thread free for cached answers, which take a hundredth, and for the other connections that it holds: the
+ * library gives a new one to any thread, so that all may lie on one. What waits on a connection is not seen
+ * before it is read. So a request is computed where it is only while one connection alone asks for such, as
+ * far as the last moments tell. */
 #define ALONE_FOR_US (2 * US_PER_MS)
 
-bool request_may_compute(struct request *req)
+static bool may_compute(struct request *req)
 {
     struct server *server = req->server;
     const struct MHD_Connection *last =
@@ -478,29 +503,38 @@ bool request_may_compute(struct request *req)
     return is_alone && metrics_requests_active(server->metrics) <= server->options.n_front_threads;
 }
 
-static enum MHD_Result dispatch(struct request *req)
+/* What can be done on the front thread; otherwise 1 or PEEK_COMPUTE. */
+static int answer_in_front(struct request *req, struct err_info *reterr)
 {
     const struct route *route = req->route;
-    struct err_info err = {0};
-    int rc = 1;
+    if (!route->may_wait)
+        return route->on_request(req, reterr);
+    int rc = route->on_peek ? route->on_peek(req, reterr) : 1;
+    return rc == PEEK_COMPUTE && may_compute(req) ? route->on_compute(req, reterr) : rc;
+}
 
-    req->asked_us = now_us(req->server);
+static enum MHD_Result dispatch(struct request *req)
+{
+    struct server *server = req->server;
+    struct err_info err = {0};
+
+    req->asked_us = now_us(server);
     give_time(req, INT64_MAX);
     int limit = request_limit(req);
-    if (limit == 1 && hand_over(req, STAGE_WORK, ask_limit_on_worker))
+    if (limit == 1 && hand_over(req, server->workers, STAGE_WORK, ask_limit_on_worker))
         return MHD_YES;
     if (limit != 0) {
         req->stage = STAGE_ANSWERED;
         return queue_reply(req);
     }
-    if (route->on_peek)
-        rc = route->on_peek(req, &err);
-    else if (!route->may_wait)
-        rc = route->on_request(req, &err);
-    if (rc != 1 || !route->may_wait)
-        finish(req, rc, &err);
-    else if (hand_over(req, STAGE_WORK, work_on_worker))
+    bool may_wait = req->route->may_wait;
+    int rc = answer_in_front(req, &err);
+    if (may_wait && rc == PEEK_COMPUTE && hand_over(req, server->computers, STAGE_WORK, compute_on_computer))
         return MHD_YES;
+    if (may_wait && rc == 1 && hand_over(req, server->workers, STAGE_WORK, work_on_worker))
+        return MHD_YES;
+    if (!may_wait || rc <= 0)
+        finish(req, rc, &err);
     return queue_reply(req);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * POST /v1/context. What the cache has is answered on the front thread: one copy of the finished JSON, no
- * wait. So is, while little is going on, what can be built from memory. The rest is built by a worker from
- * the same, already read request.
+ * wait. What can be built from memory alone is computed; the rest is built by a worker from the same, already
+ * read request.
  */
 #include "serve/args.h"
 
@@ -73,8 +73,16 @@ int context_peek(struct request *req, struct err_info *reterr)
     if (rc != 0)
         return rc < 0 ? rc : 0; /* 1: answered already */
     rc = build_peek(req->server->options.engine, &req->context, &outcome, reterr);
-    if (rc == 1 && request_may_compute(req))
-        rc = build_run_now(req->server->options.engine, &req->context, &outcome, reterr);
+    if (rc == 0)
+        reply_context(req, &outcome);
+    return rc == 2 ? PEEK_COMPUTE : rc;
+}
+
+int context_compute(struct request *req, struct err_info *reterr)
+{
+    struct build_outcome outcome;
+
+    int rc = build_run_now(req->server->options.engine, &req->context, &outcome, reterr);
     if (rc == 0)
         reply_context(req, &outcome);
     return rc;

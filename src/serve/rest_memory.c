@@ -216,8 +216,8 @@ static int read_search(struct request *req, struct knowledge_query *ret_query, s
     return rc;
 }
 
-/* On a front thread no more are asked for: what takes longer than a context is a worker's. */
-#define PEEK_MAX_HITS 100
+/* More take longer to compute than a context. */
+#define COMPUTE_MAX_HITS 100
 
 /* 1: with is_now, and it would have to wait, or take long. */
 static int search(struct request *req, bool is_now, struct err_info *reterr)
@@ -235,7 +235,7 @@ static int search(struct request *req, bool is_now, struct err_info *reterr)
         rc = query_bool(req, "explain", &wants_parts, reterr);
     if (rc == 0)
         rc = read_search(req, &query, reterr);
-    if (rc == 0 && is_now && query.limit > PEEK_MAX_HITS)
+    if (rc == 0 && is_now && query.limit > COMPUTE_MAX_HITS)
         return 1;
     query.is_now = is_now;
     if (rc == 0)
@@ -255,7 +255,13 @@ static int search(struct request *req, bool is_now, struct err_info *reterr)
 
 int memory_search_peek(struct request *req, struct err_info *reterr)
 {
-    return request_may_compute(req) ? search(req, true, reterr) : 1;
+    (void)req, (void)reterr;
+    return PEEK_COMPUTE;
+}
+
+int memory_search_compute(struct request *req, struct err_info *reterr)
+{
+    return search(req, true, reterr);
 }
 
 int memory_search_get(struct request *req, struct err_info *reterr)

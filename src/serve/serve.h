@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The server: HTTP in front of the engine and the memory. Front threads (one a core) parse, authenticate and
- * answer what is at hand; whatever may wait goes to a worker, which answers by resuming the connection.
+ * answer what is at hand; what takes some computing goes to a computer (one a core), whatever may wait to a
+ * worker. Both answer by resuming the connection.
  */
 #ifndef PRECIS_SERVE_SERVE_H
 #define PRECIS_SERVE_SERVE_H

@@ -3,7 +3,8 @@
  * What the files of serve/ share: the request, the route, the reply. Never leaves the folder.
  *
  * A request lives in its connection and passes through the stages of http.c. It belongs to one thread at a
- * time: to the connection's front thread, or, while the connection is suspended, to the worker that has it.
+ * time: to the connection's front thread, or, while the connection is suspended, to the worker or computer
+ * that has it.
  */
 #ifndef PRECIS_SERVE_SERVE_PRIV_H
 #define PRECIS_SERVE_SERVE_PRIV_H
@@ -44,12 +45,12 @@ struct server {
     struct metrics *metrics;
     struct health *health;
     struct reaper *reaper;
-    struct shared_watch *shared_watch; /* NULL: there is no shared tier */
-    struct limiter *limiter;           /* NULL: no limit */
-    struct workers *workers;
+    struct shared_watch *shared_watch;   /* NULL: there is no shared tier */
+    struct limiter *limiter;             /* NULL: no limit */
+    struct workers *workers, *computers; /* for what may wait; for what does not */
     struct MHD_Daemon *daemon;
     uint64_t id_seed;
-    /* Whose request was the last that a front thread could have computed, and when; see request_may_compute.
+    /* Whose request was the last that a front thread could have computed, and when; see may_compute.
      */
     _Atomic(const struct MHD_Connection *) last_conn;
     atomic_int_fast64_t last_us;
@@ -68,6 +69,8 @@ enum http_method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DEL
 
 struct request;
 
+#define PEEK_COMPUTE 2
+
 /* One row of the table in route.c. */
 struct route {
     enum http_method method; /* HEAD is answered as GET */
@@ -78,9 +81,12 @@ struct route {
     bool takes_body;            /* a JSON object */
     const char *const *params;  /* known query parameters, ended by NULL */
     const char *const *members; /* known members of the body; NULL: the handler checks them */
-    /* Tried first on the front thread, must not wait: 0 answered, 1 on_request has to, negative as
-     * on_request. NULL if there is no such way. */
+    /* Tried first on the front thread, must not wait: 0 answered, 1 on_request has to, PEEK_COMPUTE:
+     * on_compute most likely can; negative as on_request. NULL if there is no such way. */
     int (*on_peek)(struct request *req, struct err_info *reterr);
+    /* Computes the answer in a fraction of a millisecond, without waiting; returns as on_peek, but not
+     * PEEK_COMPUTE. */
+    int (*on_compute)(struct request *req, struct err_info *reterr);
     /* Fills req->reply. A negative return becomes the error reply. */
     int (*on_request)(struct request *req, struct err_info *reterr);
 };
@@ -145,16 +151,15 @@ int request_limit(struct request *req);
 /* The same on a worker: 0 or ERR_LIMIT. */
 int request_limit_wait(struct request *req);
 
-/* Whether a front thread may compute an answer that takes it a fraction of a millisecond. */
-bool request_may_compute(struct request *req);
-
 /* Handlers. */
 int context_peek(struct request *req, struct err_info *reterr);
+int context_compute(struct request *req, struct err_info *reterr);
 int context_build(struct request *req, struct err_info *reterr);
 int recipes_list(struct request *req, struct err_info *reterr);
 int recipes_show(struct request *req, struct err_info *reterr);
 int memory_add_post(struct request *req, struct err_info *reterr);
 int memory_search_peek(struct request *req, struct err_info *reterr);
+int memory_search_compute(struct request *req, struct err_info *reterr);
 int memory_search_get(struct request *req, struct err_info *reterr);
 int memory_list_get(struct request *req, struct err_info *reterr);
 int memory_item_get(struct request *req, struct err_info *reterr);

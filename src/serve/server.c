@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Starting and stopping. What a server owns is made in one order and ended in the other: socket, metrics,
- * health, reaper, workers, front threads. A stop first lets what is under way finish, then takes the
- * workers away, then the front.
+ * health, reaper, computers, workers, front threads. A stop first lets what is under way finish, then takes
+ * computers and workers away, then the front. Workers are many, as most of them wait; of computers there is
+ * one a core, as more would only take turns.
  */
 #include "core/mem.h"
 #include "net/workers.h"
@@ -22,12 +23,16 @@
 #define MAX_CONNECTIONS  1024
 #define IDLE_TIMEOUT_SEC 30
 
+static int cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
+
 static void fill_defaults(struct serve_options *options)
 {
-    long n_cores = sysconf(_SC_NPROCESSORS_ONLN);
-
     if (options->n_front_threads <= 0)
-        options->n_front_threads = n_cores > 0 ? (int)n_cores : 1;
+        options->n_front_threads = cores();
     if (options->n_workers <= 0)
         options->n_workers = N_WORKERS;
     if (options->max_body_bytes == 0)
@@ -115,6 +120,8 @@ static int start_parts(struct server *server, struct err_info *reterr)
     if (rc == 0)
         rc = reaper_new(options->clock, &server->reaper, reterr);
     if (rc == 0)
+        rc = workers_new("compute", cores(), MAX_QUEUED, &server->computers, reterr);
+    if (rc == 0)
         rc = workers_new("serve", options->n_workers, MAX_QUEUED, &server->workers, reterr);
     if (rc < 0)
         return rc;
@@ -188,6 +195,7 @@ struct server *server_stop(struct server *server, int drain_ms)
     pthread_mutex_lock(&server->hand_over_lock);
     server->is_stopping = true;
     pthread_mutex_unlock(&server->hand_over_lock);
+    server->computers = workers_free(server->computers); /* which may leave something to the workers */
     server->workers = workers_free(server->workers);
     http_stop(server);
     if (server->metrics)

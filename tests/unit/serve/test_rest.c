@@ -4,6 +4,8 @@
  */
 #include "serve_fixture.h"
 
+#include <pthread.h>
+
 /* "id" of an answer without its quotes. */
 static const char *id_of(struct fixture *fixture, const struct answer *answer)
 {
@@ -330,6 +332,63 @@ static void recipes_are_listed_and_shown(void **state)
     expect_error(fixture, ask(fixture, "GET", "/v1/recipes/nope", NULL), 404, "name");
 }
 
+/* ---- many at once ---- */
+
+#define N_CLIENTS 8
+#define N_EACH    15
+
+struct client {
+    struct fixture fixture; /* a copy with results of its own */
+    int number, n_wrong;
+};
+
+static bool has_text(const struct answer *answer, const char *text)
+{
+    return answer->status == 200 && strstr(answer->body, text);
+}
+
+/* What it wrote is found by its next search, whoever else writes and computes. */
+static void *client_main(void *arg)
+{
+    struct client *client = arg;
+    struct fixture *fixture = &client->fixture;
+    for (int i = 0; i < N_EACH; i++) {
+        char word[32], body[256], target[128], greeting[64];
+        (void)snprintf(word, sizeof word, "zebra%cx%c", 'a' + client->number, 'a' + i);
+        (void)snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"content\":\"the %s is here\"}",
+                       i % 2 ? "all" : word, word);
+        struct answer added = ask(fixture, "POST", "/memory/add", body);
+        (void)snprintf(target, sizeof target, "/memory/search?user_id=%s&query=%s", i % 2 ? "all" : word,
+                       word);
+        struct answer found = ask(fixture, "GET", target, NULL);
+        (void)snprintf(body, sizeof body,
+                       "{\"recipe\":\"greeting\",\"cache\":\"off\",\"params\":{\"user_id\":\"%s\"}}", word);
+        (void)snprintf(greeting, sizeof greeting, "Good day to you, %s.", word);
+        struct answer built = ask(fixture, "POST", "/v1/context", body);
+        client->n_wrong += added.status != 201 || !has_text(&found, word) || !has_text(&built, greeting);
+    }
+    return NULL;
+}
+
+static void each_finds_what_it_wrote_while_many_write_and_search(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client clients[N_CLIENTS];
+    pthread_t threads[N_CLIENTS];
+    for (int i = 0; i < N_CLIENTS; i++) {
+        clients[i] = (struct client){.fixture = *fixture, .number = i};
+        arena_init(&clients[i].fixture.arena, 16 * 1024 * 1024);
+        assert_int_equal(pthread_create(&threads[i], NULL, client_main, &clients[i]), 0);
+    }
+    int n_wrong = 0;
+    for (int i = 0; i < N_CLIENTS; i++) {
+        pthread_join(threads[i], NULL);
+        n_wrong += clients[i].n_wrong;
+        arena_done(&clients[i].fixture.arena);
+    }
+    assert_int_equal(n_wrong, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +407,7 @@ int main(void)
         SERVER_TEST(text_is_given_to_those_who_accept_it),
         SERVER_TEST(wrong_context_requests_name_the_field),
         SERVER_TEST(recipes_are_listed_and_shown),
+        SERVER_TEST(each_finds_what_it_wrote_while_many_write_and_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
