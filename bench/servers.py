@@ -8,7 +8,7 @@ usage: servers.py PRECIS [--rows 10000] [--users 3] [--seconds S] [--rounds N] [
 
 BENCH_DEVICE is the program of bench/device.c: a whole context of a device beside its bare statements. Servers come from tests/backends, on private ports, and end with this program; the peer's packages from PyPI into build/bench-python
 on first use. Load: wrk with one thread, whose processor time is told; and paced, requests at a steady rate over 32 connections
-(paced.py), as a closed loop of 32 measures little but how many processors there are.
+(paced.c), as a closed loop of 32 measures little but how many processors there are.
 """
 import argparse
 import os
