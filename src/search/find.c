@@ -182,10 +182,11 @@ static size_t read_closely_of(size_t limit)
     return n > limit ? n : limit;
 }
 
-/* The limit, or what is enough for the room. */
+/* The limit, or what is enough for the room. Of long items it is the short ones that find room, however far
+ * down they stand, so that the mean says nothing. */
 static size_t hits_wanted(const struct docs *docs, const struct search_query *query)
 {
-    if (query->room_bytes == 0 || docs->n_bytes == 0)
+    if (query->room_bytes == 0 || docs->n_bytes == 0 || keyword_share_of_messages(docs) > 0)
         return query->limit;
     double n_filling = (double)query->room_bytes / ((double)docs->n_bytes / docs->n);
     double n = fmax(n_filling * ROOM_SHARE, SEARCH_ENOUGH_HITS);

@@ -112,8 +112,9 @@ struct search_query {
     int64_t since_us, until_us; /* created in [since, until); INT64_MIN and INT64_MAX: no bound */
     double min_score;           /* 0..1; 0: no floor */
     size_t limit;
-    /* There is room for texts of so many bytes: hybrid, no more hits are sought than would fill it half as
-     * much again, were all of mean length, but SEARCH_ENOUGH_HITS or the limit. 0: the limit alone counts. */
+    /* There is room for texts of so many bytes. Hybrid, where items are as short as turns, no more hits are
+     * sought than would fill half as much again, were all of mean length, but SEARCH_ENOUGH_HITS or the
+     * limit; otherwise, and with 0, the limit alone counts. */
     size_t room_bytes;
     bool is_now; /* without taking in what was written, and without waiting for who does, or not at all */
 };

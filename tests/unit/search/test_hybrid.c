@@ -380,6 +380,20 @@ static void no_more_are_found_than_there_is_room_for(void **state)
     assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 200);
 }
 
+static void of_long_items_as_many_are_found_as_are_wanted(void **state)
+{
+    struct hybrid *hybrid = *state;
+    char text[2048] = "the walrus";
+    for (int i = 0; i < 60; i++)
+        (void)snprintf(text + strlen(text), 16, " z%cq%c", 'a' + i / 10, 'a' + i % 10);
+    for (int64_t i = 0; i < 100; i++)
+        say(&hybrid->rows, "", i, "", text);
+    struct search_query query = question_of("walrus", SEARCH_HYBRID);
+    query.limit = 90;
+    query.room_bytes = 1000;
+    assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 90);
+}
+
 static void equal_items_come_newest_first_then_by_row(void **state)
 {
     struct hybrid *hybrid = *state;
@@ -744,6 +758,7 @@ int main(void)
         HYBRID_TEST(parts_add_up_to_the_score),
         HYBRID_TEST(any_query_is_answered),
         HYBRID_TEST(no_more_are_found_than_there_is_room_for),
+        HYBRID_TEST(of_long_items_as_many_are_found_as_are_wanted),
         HYBRID_TEST(endless_query_is_answered),
         HYBRID_TEST(any_text_is_taken_in),
         HYBRID_TEST(models_may_be_missing),
