@@ -392,7 +392,8 @@ static bool is_short(const struct build *build, const struct build_section *sect
     return n_bytes < gather_room_bytes(build, step);
 }
 
-/* What it brought stands in for what does not come. */
+/* What it brought stands in for what does not come, and lives as long as the build: others may have values
+ * of it. */
 static int ask_again(struct gatherer *gatherer, struct build_section *section, struct err_info *reterr)
 {
     struct build_step *step = section->step;
@@ -401,14 +402,14 @@ static int ask_again(struct gatherer *gatherer, struct build_section *section, s
     step->state = STEP_WAITING;
     step->material = NULL;
     int rc = wait_all(gatherer, reterr);
-    if (rc != 0 || step->state == STEP_DONE) {
-        material_unref(before);
-        return rc;
+    if (rc == 0 && step->state != STEP_DONE) {
+        material_unref(step->material);
+        step->material = before;
+        step->state = STEP_DONE;
+        return 0;
     }
-    material_unref(step->material);
-    step->material = before;
-    step->state = STEP_DONE;
-    return 0;
+    int err = arena_hold(&gatherer->build->arena, before, material_unref);
+    return rc == 0 && err < 0 ? err_set(reterr, err, "out of memory") : rc;
 }
 
 int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *reterr)

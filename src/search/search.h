@@ -99,6 +99,7 @@ enum search_mode {
     SEARCH_VECTOR   /* cosine alone */
 };
 
+/* For any room: who asks for fewer gets as many. */
 #define SEARCH_ENOUGH_HITS 40
 
 struct search_query {
