@@ -220,7 +220,7 @@ int build_peek(struct build_engine *engine, const struct build_request *request,
     if (rc == 0)
         conclude(&build, ret_outcome);
     if (rc == 1 && build_may_be_now(&build))
-        rc = 2;
+        rc = BUILD_MAY_BE_NOW;
     build_done(&build);
     return rc;
 }

@@ -152,8 +152,9 @@ int build_run(struct build_engine *engine, const struct build_request *request,
  * the call is over in a millisecond: 1 when it is not so, and build_run has to. */
 int build_run_now(struct build_engine *engine, const struct build_request *request,
                   struct build_outcome *ret_outcome, struct err_info *reterr);
-/* Only looks into the cache, never waits: 0 a fresh answer, 1 none, 2 none, but build_run_now may build it;
- * negative as build_run for a request that is wrong. */
+/* Only looks into the cache, never waits: 0 a fresh answer, 1 none, BUILD_MAY_BE_NOW none, but build_run_now
+ * most likely can; negative as build_run for a request that is wrong. */
+#define BUILD_MAY_BE_NOW 2
 int build_peek(struct build_engine *engine, const struct build_request *request,
                struct build_outcome *ret_outcome, struct err_info *reterr);
 

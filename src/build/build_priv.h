@@ -208,9 +208,10 @@ struct build {
 int build_resolve(struct build *build, struct err_info *reterr);
 int build_cache_look(struct build *build, struct err_info *reterr);
 int build_gather(struct build *build, struct err_info *reterr);
-/* After rank: asks those sections anew whose source stopped at what seemed to fill them, when of that too
- * little goes on, so much was said twice. *ret_has_more: rank has to begin again. */
-int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *reterr);
+/* From within rank: asks those sections anew whose source stopped at what seemed to fill them, when of that
+ * too little goes on, so much was said twice. 0: there are none; 1: rank has to begin again; else as a stage.
+ */
+int build_gather_more(struct build *build, struct err_info *reterr);
 int build_rank(struct build *build, struct err_info *reterr);
 /* What rank can do for a section by itself, once its rows and the zone are there: its texts, and what they
  * have to do with the query. rank does it where nobody did. */

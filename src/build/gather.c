@@ -380,16 +380,15 @@ int build_gather(struct build *build, struct err_info *reterr)
 static bool is_short(const struct build *build, const struct build_section *section)
 {
     const struct build_step *step = section->step;
-    size_t n_bytes = 0, n_rows;
     if (section->status != SECTION_OK || !step->plan->ops->stops_when_full || step->takes_all)
         return false;
-    n_rows = step->material->result->n_rows;
+    size_t n_bytes = 0, n_rows = step->material->result->n_rows;
     if (n_rows < SOURCE_ENOUGH_ROWS || n_rows >= section->plan->limit)
         return false;
     for (size_t i = 0; i < section->n_items; i++)
         if (section->items[i].fate == ITEM_OPEN)
             n_bytes += section->items[i].text.len;
-    return n_bytes < gather_room_bytes(build, step);
+    return n_bytes < gather_room_bytes(build, section->plan);
 }
 
 /* What it brought stands in for what does not come, and lives as long as the build: others may have values
@@ -412,12 +411,12 @@ static int ask_again(struct gatherer *gatherer, struct build_section *section, s
     return rc == 0 && err < 0 ? err_set(reterr, err, "out of memory") : rc;
 }
 
-int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *reterr)
+int build_gather_more(struct build *build, struct err_info *reterr)
 {
     struct gatherer gatherer = {
         .build = build, .n_steps = recipe_n_steps(build->recipe), .deadline_us = deadline_of(build)};
+    bool has_more = false;
     int rc = 0;
-    *ret_has_more = false;
     for (size_t i = 0; rc == 0 && i < build->recipe->n_sections; i++) {
         struct build_section *section = &build->sections[i];
         if (!is_short(build, section))
@@ -425,8 +424,8 @@ int build_gather_more(struct build *build, bool *ret_has_more, struct err_info *
         rc = ask_again(&gatherer, section, reterr);
         section->is_rendered = false;
         section->texts = NULL;
-        *ret_has_more = true;
+        has_more = true;
     }
     net_loop_free(gatherer.loop);
-    return rc;
+    return rc == 0 ? has_more : rc;
 }

@@ -33,9 +33,8 @@ static inline bool gather_goes_ahead(const struct gatherer *gatherer, const stru
 /* Asks the step, whose needs are known; it has ended after that, or runs. Errors: ERR_NOMEM, ERR_LIMIT;
  * BUILD_WOULD_WAIT where the build must not. What befalls the source ends the step. */
 int gather_start(struct gatherer *gatherer, struct build_step *step, size_t idx);
-/* That the items of a step's section can fill; 0: it does not matter, as none are printed, or rows are chosen
- * from, or were too few before. */
-size_t gather_room_bytes(const struct build *build, const struct build_step *step);
+/* That the section's items can fill; 0: it does not matter, as the query chooses among its rows. */
+size_t gather_room_bytes(const struct build *build, const struct recipe_section *section);
 /* Ends the step that the loop reported; is_wrong where it was guessed otherwise. */
 int gather_end(struct gatherer *gatherer, struct build_step *step);
 

@@ -59,12 +59,8 @@ static void end_error(struct gatherer *gatherer, struct build_step *step, int rc
 /* A token is seldom of more bytes, over a text. */
 #define BYTES_PER_TOKEN 5
 
-size_t gather_room_bytes(const struct build *build, const struct build_step *step)
+size_t gather_room_bytes(const struct build *build, const struct recipe_section *section)
 {
-    if (step < build->steps + build->recipe->n_resolves || step->takes_all)
-        return 0;
-    const struct recipe_section *section =
-        &build->recipe->sections[step - build->steps - build->recipe->n_resolves];
     if (section->n_fetched > 0)
         return 0;
     int64_t tokens = section->max_tokens < build->max_tokens ? section->max_tokens : build->max_tokens;
@@ -168,14 +164,15 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
     struct build_names names = {.build = build};
     struct err_info err = {0};
     struct source *source = source_of(build->engine, step->plan);
+    const struct recipe_section *section = section_at(gatherer, idx);
     struct source_request request = {
         .scope = build->scope,
         .query = build->request->query,
         .query_vector = build->query_floats,
         .now_us = build->now_us,
         .deadline_us = step_deadline(gatherer, step),
-        .max_rows = rows_wanted(section_at(gatherer, idx), build_has_query(build)),
-        .room_bytes = gather_room_bytes(build, step),
+        .max_rows = rows_wanted(section, build_has_query(build)),
+        .room_bytes = section && !step->takes_all ? gather_room_bytes(build, section) : 0,
     };
     int rc = build_material_key(build, step);
     if (rc == 0)

@@ -591,12 +591,11 @@ static int rank_all(struct maker *maker, struct err_info *reterr)
 int build_rank(struct build *build, struct err_info *reterr)
 {
     struct maker maker;
-    bool has_more = false;
     maker_init(&maker, build);
     int rc = rank_all(&maker, reterr);
     if (rc == 0)
-        rc = build_gather_more(build, &has_more, reterr);
-    if (rc == 0 && has_more)
+        rc = build_gather_more(build, reterr);
+    if (rc == 1)
         rc = rank_all(&maker, reterr);
     maker_done(&maker);
     return rc;

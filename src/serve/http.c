@@ -509,7 +509,9 @@ static int answer_in_front(struct request *req, struct err_info *reterr)
     const struct route *route = req->route;
     if (!route->may_wait)
         return route->on_request(req, reterr);
-    int rc = route->on_peek ? route->on_peek(req, reterr) : 1;
+    int rc = route->on_compute ? PEEK_COMPUTE : 1;
+    if (route->on_peek)
+        rc = route->on_peek(req, reterr);
     return rc == PEEK_COMPUTE && may_compute(req) ? route->on_compute(req, reterr) : rc;
 }
 

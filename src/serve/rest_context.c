@@ -75,7 +75,7 @@ int context_peek(struct request *req, struct err_info *reterr)
     rc = build_peek(req->server->options.engine, &req->context, &outcome, reterr);
     if (rc == 0)
         reply_context(req, &outcome);
-    return rc == 2 ? PEEK_COMPUTE : rc;
+    return rc == BUILD_MAY_BE_NOW ? PEEK_COMPUTE : rc;
 }
 
 int context_compute(struct request *req, struct err_info *reterr)

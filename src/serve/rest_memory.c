@@ -253,12 +253,6 @@ static int search(struct request *req, bool is_now, struct err_info *reterr)
     return 0;
 }
 
-int memory_search_peek(struct request *req, struct err_info *reterr)
-{
-    (void)req, (void)reterr;
-    return PEEK_COMPUTE;
-}
-
 int memory_search_compute(struct request *req, struct err_info *reterr)
 {
     return search(req, true, reterr);

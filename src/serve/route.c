@@ -23,7 +23,7 @@ const struct route serve_routes[] = {
     {METHOD_GET, "/memory/search", KEY_READ, .may_wait = true,
      .params = NAMES("query", "limit", "user_id", "tags", "source", "mode", "min_score", "since", "until",
                      "explain"),
-     .on_peek = memory_search_peek, .on_compute = memory_search_compute, .on_request = memory_search_get},
+     .on_compute = memory_search_compute, .on_request = memory_search_get},
     {METHOD_POST, "/memory/forget", KEY_WRITE, .may_wait = true, .takes_body = true, .params = no_names,
      .members = NAMES("ids", "tags", "source", "before", "contains", "user_id", "dry_run"),
      .on_request = memory_forget_post},

@@ -50,8 +50,7 @@ struct server {
     struct workers *workers, *computers; /* for what may wait; for what does not */
     struct MHD_Daemon *daemon;
     uint64_t id_seed;
-    /* Whose request was the last that a front thread could have computed, and when; see may_compute.
-     */
+    /* Whose request was the last that a front thread could have computed, and when (http.c). */
     _Atomic(const struct MHD_Connection *) last_conn;
     atomic_int_fast64_t last_us;
     atomic_bool is_draining;        /* answers ask the client to close */
@@ -82,10 +81,10 @@ struct route {
     const char *const *params;  /* known query parameters, ended by NULL */
     const char *const *members; /* known members of the body; NULL: the handler checks them */
     /* Tried first on the front thread, must not wait: 0 answered, 1 on_request has to, PEEK_COMPUTE:
-     * on_compute most likely can; negative as on_request. NULL if there is no such way. */
+     * on_compute most likely can; negative as on_request. NULL: there is nothing to look at. */
     int (*on_peek)(struct request *req, struct err_info *reterr);
     /* Computes the answer in a fraction of a millisecond, without waiting; returns as on_peek, but not
-     * PEEK_COMPUTE. */
+     * PEEK_COMPUTE. NULL if there is no such way. */
     int (*on_compute)(struct request *req, struct err_info *reterr);
     /* Fills req->reply. A negative return becomes the error reply. */
     int (*on_request)(struct request *req, struct err_info *reterr);
@@ -158,7 +157,6 @@ int context_build(struct request *req, struct err_info *reterr);
 int recipes_list(struct request *req, struct err_info *reterr);
 int recipes_show(struct request *req, struct err_info *reterr);
 int memory_add_post(struct request *req, struct err_info *reterr);
-int memory_search_peek(struct request *req, struct err_info *reterr);
 int memory_search_compute(struct request *req, struct err_info *reterr);
 int memory_search_get(struct request *req, struct err_info *reterr);
 int memory_list_get(struct request *req, struct err_info *reterr);

@@ -43,11 +43,13 @@ struct world {
 static struct world world = {
     PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, false, false, false};
 
+#define N_KINDS 4
+
 struct fixture {
     struct clock_manual manual;
     struct workers *workers;
     struct source_env env;
-    struct source *sources[4];
+    struct source *sources[N_KINDS];
     struct recipe *recipe;
     struct recipe_book book;
     struct build_engine *engine;
@@ -235,10 +237,10 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
     fixture->env.workers = fixture->workers;
     fixture->env.clock = is_manual ? &fixture->manual.base : &clock_system;
     fixture->env.memory = given ? given->env->memory : NULL;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < N_KINDS; i++)
         assert_int_equal(source_open_builtin(&fixture->env, connections[i].ops, &fixture->sources[i], &err),
                          0);
-    if (recipe_load(str_of(yaml), "test.yaml", connections, 4, &fixture->recipe, NULL, &err) != 0)
+    if (recipe_load(str_of(yaml), "test.yaml", connections, N_KINDS, &fixture->recipe, NULL, &err) != 0)
         fail_msg("%s: %s", err.field, err.message);
     fixture->book.recipes = &fixture->recipe;
     fixture->book.n = 1;
@@ -248,7 +250,7 @@ static inline void fixture_init_with(struct fixture *fixture, const char *yaml,
         options = *given;
     options.env = &fixture->env;
     options.connections = fixture->sources;
-    options.n_connections = 4;
+    options.n_connections = N_KINDS;
     options.recipes = &fixture->book;
     assert_int_equal(build_engine_new(&options, &fixture->engine, &err), 0);
 }
@@ -261,7 +263,7 @@ static inline void fixture_init(struct fixture *fixture, const char *yaml)
 static inline void fixture_done(struct fixture *fixture)
 {
     build_engine_free(fixture->engine);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < N_KINDS; i++)
         source_close(fixture->sources[i]);
     workers_free(fixture->workers);
     recipe_unref(fixture->recipe);
