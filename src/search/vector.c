@@ -233,29 +233,3 @@ size_t vector_size_bytes(const struct vector_index *index)
     return index->cap * row_size_bytes(index->width) +
            (index->cap ? blocks_size_bytes(index, index->cap) + CACHE_LINE : 0);
 }
-
-int vector_make_query(const struct vector_index *index, const float *vector, struct arena *arena,
-                      struct vector_query *ret_query)
-{
-    float unit[VECTOR_MAX_DIM];
-    uint32_t width = index->width;
-    int found = vector_normalize(vector, index->dim, width, unit);
-    if (found < 0)
-        return found;
-    if (found > 0) {
-        *ret_query = (struct vector_query){0};
-        return 0;
-    }
-    int16_t *side = arena_alloc(arena, width * sizeof(*side));
-    int16_t *rest = arena_alloc(arena, width * sizeof(*rest));
-    uint8_t *table = index->is_fine ? NULL : arena_alloc(arena, (size_t)width / 2 * 16);
-    if (!side || !rest || (!index->is_fine && !table))
-        return arena_error(arena);
-    vector_rotate(unit, width);
-    vector_to_side(unit, width, side);
-    vector_to_rest(unit, width, rest);
-    if (table)
-        vector_make_table(unit, width, table);
-    *ret_query = (struct vector_query){.row = side, .rest = rest, .table = table};
-    return 0;
-}

@@ -18,6 +18,7 @@
 #define VECTOR_MAX_FINE 4096
 
 struct vector_kernel;
+struct vector_scan;
 
 struct vector_index {
     uint32_t dim;
@@ -45,11 +46,9 @@ size_t vector_size_bytes(const struct vector_index *index);
 
 /* A query as its searches need it, until the index changes. */
 struct vector_query {
-    const int16_t *row;  /* NULL: a zero vector, near to nothing */
-    const int16_t *rest; /* what row's rounding left, in 32,768ths of a step */
-    /* What each four bits of a code are worth: 16 bytes for every two dimensions; NULL where there are no
-     * codes. */
-    const uint8_t *table;
+    const int16_t *row;             /* NULL: a zero vector, near to nothing */
+    const int16_t *rest;            /* what row's rounding left, in 32,768ths of a step */
+    const struct vector_scan *scan; /* NULL where there are no codes */
     bool is_rough; /* among many, one in a hundred true neighbours may be missed, for half the work */
 };
 /* The query's memory is the arena's. ERR_INVALID when a component is not finite. */

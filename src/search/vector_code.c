@@ -3,9 +3,7 @@
  * From vectors to codes (after RaBitQ, SIGMOD 2024 and 2025, with one factor in place of two). A unit vector
  * z is turned at random and each component is kept in two bits, as the odd number l of -3, -1, 1 and 3 that
  * it is nearest to in steps of half a standard deviation; <l, q> / <l, z> is then an estimate of <z, q> whose
- * error is about 0.37 / sqrt(width). What any four bits of a code, two components, are worth for a query
- * stands in a table of 16 bytes, which is one shuffle instruction for as many documents as a register has
- * bytes.
+ * error is about 0.37 / sqrt(width).
  *
  * The rotation is rounds of random signs and a Hadamard transform over the largest power of two that fits,
  * over the front and the back in turn.
@@ -18,8 +16,6 @@
 
 #include <math.h>
 
-/* The mean of a normal number times the level it is kept as; without unit. */
-#define MEAN_PRODUCT 1.77
 /* Two mix a power of two; where front and back overlap by half, four do. */
 #define N_ROUNDS_OF_POWER 2
 #define N_ROUNDS          4
@@ -74,21 +70,6 @@ INLINE int normalize(const float *vector, uint32_t dim, uint32_t width, float *r
     for (uint32_t i = dim; i < width; i++)
         ret_unit[i] = 0;
     return 0;
-}
-
-void vector_to_side(const float *rotated, uint32_t width, int16_t *ret_side)
-{
-    for (uint32_t i = 0; i < width; i++)
-        ret_side[i] = (int16_t)(rotated[i] * SIDE_ONE + (rotated[i] < 0 ? -0.5F : 0.5F));
-}
-
-void vector_to_rest(const float *rotated, uint32_t width, int16_t *ret_rest)
-{
-    for (uint32_t i = 0; i < width; i++) {
-        float steps = rotated[i] * SIDE_ONE;
-        int whole = (int)(steps + (steps < 0 ? -0.5F : 0.5F)); /* as vector_to_side rounds */
-        ret_rest[i] = (int16_t)((steps - (float)whole) * REST_ONE);
-    }
 }
 
 /* Of numbers that are finite. */
@@ -294,20 +275,12 @@ INLINE void rotate(float *vector, uint32_t width)
     }
 }
 
-/* Of two bits for a component, to -3, -1, 1 or 3. */
-INLINE int level_of(unsigned bits)
-{
-    return 2 * (int)bits - 3;
-}
-
 INLINE void encode(const float *rotated, uint32_t width, uint8_t *block, size_t i)
 {
     float steps_per_one = sqrtf((float)width); /* a step is a standard deviation */
     int16_t levels[VECTOR_MAX_DIM];
-    for (uint32_t at = 0; at < width; at++) {
-        float steps = rotated[at] * steps_per_one;
-        levels[at] = (int16_t)level_of((unsigned)(steps > -1) + (steps > 0) + (steps > 1));
-    }
+    for (uint32_t at = 0; at < width; at++)
+        levels[at] = (int16_t)level_near(rotated[at] * steps_per_one);
     for (uint32_t at = 0; at < width; at += 4) {
         unsigned code = 0;
         for (unsigned j = 0; j < 4; j++)
@@ -317,59 +290,6 @@ INLINE void encode(const float *rotated, uint32_t width, uint8_t *block, size_t 
     /* Makes the factor one half of 32768 on the average. */
     double factor = 16384 * MEAN_PRODUCT * sqrt(width) / product_of(levels, rotated, width);
     block_factors(block, width)[i] = (int16_t)fmin(factor, INT16_MAX);
-}
-
-/* The highest worth: of a byte four are added up, and all of a code in 16 bits. */
-static int table_top(uint32_t width)
-{
-    return width <= 2048 ? 60 : 30;
-}
-
-/* What two components of 4.2 standard deviations together are worth is the most or the least: fewer than one
- * pair in 300 has more. */
-static float worth_per_one(uint32_t width)
-{
-    return (float)table_top(width) / 2 / (3 * 4.2F) * sqrtf((float)width);
-}
-
-void vector_make_table(const float *rotated, uint32_t width, uint8_t *ret_table)
-{
-    const four_floats levels = {(float)level_of(0), (float)level_of(1), (float)level_of(2),
-                                (float)level_of(3)};
-    const int32_t top = table_top(width);
-    float scale = worth_per_one(width), middle = (float)top / 2 + 0.5F;
-    for (uint32_t at = 0; at < width; at += 2) {
-        four_floats firsts = rotated[at] * levels * scale, seconds = rotated[at + 1] * levels * scale;
-        for (int second = 0; second < 4; second++) {
-            four_whole worths = __builtin_convertvector(middle + seconds[second] + firsts, four_whole);
-            four_whole is_over = worths > top;
-            worths = ((worths & ~is_over) | (top & is_over)) & ~(worths < 0);
-            for (int first = 0; first < 4; first++)
-                *ret_table++ = (uint8_t)worths[first];
-        }
-    }
-}
-
-struct vector_scan vector_make_scan(const uint8_t *table, uint32_t width)
-{
-    struct vector_scan scan = {.table = table,
-                               .n_lines = code_size_bytes(width),
-                               .middle = table_top(width) / 2 * (int)(width / 2),
-                               .at_least = INT16_MIN};
-    while ((scan.middle << (scan.shift + 1)) <= INT16_MAX)
-        scan.shift++;
-    return scan;
-}
-
-float vector_key_per_cosine(uint32_t width)
-{
-    struct vector_scan scan = vector_make_scan(NULL, width);
-    return (float)(1 << scan.shift) * worth_per_one(width) * (float)MEAN_PRODUCT * sqrtf((float)width) / 2;
-}
-
-float vector_estimate_error(uint32_t width, float cosine)
-{
-    return sqrtf(0.135F * (1 - cosine * cosine) / (float)width);
 }
 
 /* ---- what an added vector goes through, compiled for each processor ---- */

@@ -7,22 +7,23 @@
 static void scan_block(const uint8_t *block, const struct vector_scan *scan, int16_t *ret_keys)
 {
     int sums[BLOCK_DOCS] = {0}; /* by lane */
-    const uint8_t *table = scan->table, *codes = block;
-    for (size_t line = 0; line < scan->n_lines; line++, table += 32, codes += BLOCK_DOCS)
+    const uint8_t *table = scan->table;
+    const int16_t *factors = scan_factors(scan, block);
+    for (size_t line = 0; line < scan->n_lines; line++, table += 32) {
+        const uint8_t *codes = block + scan->lines[line] * BLOCK_DOCS;
         for (size_t lane = 0; lane < BLOCK_DOCS; lane++)
             sums[lane] += table[codes[lane] & 15] + table[16 + (codes[lane] >> 4)];
+    }
     for (size_t i = 0; i < BLOCK_DOCS; i++) {
-        int16_t factor;
-        memcpy(&factor, codes + i * sizeof(factor), sizeof(factor));
         int sum = (sums[block_lane(i)] - scan->middle) * (1 << scan->shift);
-        ret_keys[i] = (int16_t)((sum * factor + (1 << 14)) >> 15);
+        ret_keys[i] = (int16_t)((sum * factors[i] + (1 << 14)) >> 15);
     }
 }
 
 static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vector_scan *scan,
                         int16_t *ret_keys, uint64_t *ret_masks)
 {
-    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan->stride, ret_keys += BLOCK_DOCS) {
         scan_block(blocks, scan, ret_keys);
         ret_masks[b] = 0;
         for (size_t i = 0; i < BLOCK_DOCS; i++)

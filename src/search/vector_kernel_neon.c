@@ -30,18 +30,18 @@ static void scan_blocks(const uint8_t *blocks, size_t n_blocks, const struct vec
                         int16_t *ret_keys, uint64_t *ret_masks)
 {
     size_t n_lines = scan->n_lines;
-    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
-        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_lines * BLOCK_DOCS);
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan->stride, ret_keys += BLOCK_DOCS) {
+        const int16_t *factors = scan_factors(scan, blocks);
         ret_masks[b] = 0;
         for (size_t quarter = 0; quarter < 4; quarter++) {
             const uint8_t *codes = blocks + quarter * 16;
             uint16x8_t whole = vdupq_n_u16(0), odd = vdupq_n_u16(0);
-            for (size_t line = 0; line < n_lines; line += 2) {
-                const uint8_t *two = codes + line * BLOCK_DOCS, *table = scan->table + line * 32;
-                uint16x8_t sum = vreinterpretq_u16_u8(
-                    vaddq_u8(look_up(two, table), look_up(two + BLOCK_DOCS, table + 32)));
-                whole = vaddq_u16(whole, sum);
-                odd = vsraq_n_u16(odd, sum, 8);
+            for (size_t line = 0; line < n_lines; line += GROUP_LINES) {
+                uint8x16_t sum = vdupq_n_u8(0);
+                for (size_t i = line; i < line + GROUP_LINES; i++)
+                    sum = vaddq_u8(sum, look_up(codes + scan->lines[i] * BLOCK_DOCS, scan->table + i * 32));
+                whole = vaddq_u16(whole, vreinterpretq_u16_u8(sum));
+                odd = vsraq_n_u16(odd, vreinterpretq_u16_u8(sum), 8);
             }
             uint16x8_t even = vsubq_u16(whole, vshlq_n_u16(odd, 8));
             size_t i = quarter * 8;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels for AVX2 and for AVX-512 (F and BW). Worths of four lookups, 240 at most, add up in bytes; then
- * 16-bit words take them: one sum of whole words, in which the odd bytes' worths overflow into nothing that
- * is kept, and one of the odd bytes alone, by which the first is put right at the end.
+ * The kernels for AVX2 and for AVX-512 (F and BW). Worths of eight lookups, 240 at most, add up in bytes;
+ * then 16-bit words take them: one sum of whole words, in which the odd bytes' worths overflow into nothing
+ * that is kept, and one of the odd bytes alone, by which the first is put right at the end.
  */
 #include "search/vector_priv.h"
 
@@ -11,6 +11,15 @@
 
 #define AVX2   __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
+
+/* The codes of the block's i-th line that is read. The processor reads ahead by itself only what is read
+ * without gaps; so the line is asked for in the block after the next. */
+static inline const uint8_t *line_at(const uint8_t *block, const struct vector_scan *scan, size_t i)
+{
+    const uint8_t *line = block + (size_t)scan->lines[i] * BLOCK_DOCS;
+    __builtin_prefetch((const void *)((uintptr_t)line + 2 * scan->stride)); /* may lie behind the last */
+    return line;
+}
 
 /* ---- AVX2: half a line of a block in a register ---- */
 
@@ -26,8 +35,8 @@ AVX2 static inline unsigned keys_avx2(__m256i sums, const int16_t *factors, cons
     return ~(unsigned)_mm_movemask_epi8(bytes) & 0xffff;
 }
 
-/* The codes of a line, by halves; the line's tables are read once for both. */
-AVX2 static inline void look_up_line_avx2(const uint8_t *codes, const uint8_t *table, __m256i ret_sums[2])
+/* A line's codes, by halves: what they are worth is added to the sums. The tables are read once for both. */
+AVX2 static inline void look_up_avx2(const uint8_t *codes, const uint8_t *table, __m256i sums[2])
 {
     const __m256i low = _mm256_set1_epi8(15);
     __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
@@ -36,8 +45,8 @@ AVX2 static inline void look_up_line_avx2(const uint8_t *codes, const uint8_t *t
     for (size_t half = 0; half < 2; half++) {
         __m256i code = _mm256_loadu_si256((const __m256i *)(const void *)(codes + half * 32));
         __m256i high = _mm256_and_si256(_mm256_srli_epi16(code, 4), low);
-        ret_sums[half] = _mm256_add_epi8(_mm256_shuffle_epi8(first, _mm256_and_si256(code, low)),
-                                         _mm256_shuffle_epi8(second, high));
+        sums[half] = _mm256_add_epi8(sums[half], _mm256_shuffle_epi8(first, _mm256_and_si256(code, low)));
+        sums[half] = _mm256_add_epi8(sums[half], _mm256_shuffle_epi8(second, high));
     }
 }
 
@@ -45,18 +54,16 @@ AVX2 static void scan_avx2(const uint8_t *blocks, size_t n_blocks, const struct 
                            int16_t *ret_keys, uint64_t *ret_masks)
 {
     size_t n_lines = scan->n_lines;
-    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
-        const int16_t *factors = (const int16_t *)(const void *)(blocks + n_lines * BLOCK_DOCS);
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan->stride, ret_keys += BLOCK_DOCS) {
+        const int16_t *factors = scan_factors(scan, blocks);
         __m256i whole[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()}, odd[2] = {whole[0], whole[0]};
-        for (size_t line = 0; line < n_lines; line += 2) {
-            const uint8_t *two = blocks + line * BLOCK_DOCS, *table = scan->table + line * 32;
-            __m256i one[2], other[2];
-            look_up_line_avx2(two, table, one);
-            look_up_line_avx2(two + BLOCK_DOCS, table + 32, other);
+        for (size_t line = 0; line < n_lines; line += GROUP_LINES) {
+            __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+            for (size_t i = 0; i < GROUP_LINES; i++)
+                look_up_avx2(line_at(blocks, scan, line + i), scan->table + (line + i) * 32, sums);
             for (size_t half = 0; half < 2; half++) {
-                __m256i sum = _mm256_add_epi8(one[half], other[half]);
-                whole[half] = _mm256_add_epi16(whole[half], sum);
-                odd[half] = _mm256_add_epi16(odd[half], _mm256_srli_epi16(sum, 8));
+                whole[half] = _mm256_add_epi16(whole[half], sums[half]);
+                odd[half] = _mm256_add_epi16(odd[half], _mm256_srli_epi16(sums[half], 8));
             }
         }
         ret_masks[b] = 0;
@@ -129,7 +136,7 @@ AVX512 static inline __m512i look_up_avx512(const uint8_t *codes, const uint8_t 
                            _mm512_shuffle_epi8(second, _mm512_and_si512(_mm512_srli_epi16(code, 4), low)));
 }
 
-AVX512 static inline uint64_t keys_avx512(__m512i sums, const uint8_t *factors,
+AVX512 static inline uint64_t keys_avx512(__m512i sums, const int16_t *factors,
                                           const struct vector_scan *scan, int16_t *ret_keys)
 {
     sums = _mm512_sub_epi16(sums, _mm512_set1_epi16((int16_t)scan->middle));
@@ -143,19 +150,20 @@ AVX512 static void scan_avx512(const uint8_t *blocks, size_t n_blocks, const str
                                int16_t *ret_keys, uint64_t *ret_masks)
 {
     size_t n_lines = scan->n_lines;
-    for (size_t b = 0; b < n_blocks; b++, blocks += scan_stride(scan), ret_keys += BLOCK_DOCS) {
+    for (size_t b = 0; b < n_blocks; b++, blocks += scan->stride, ret_keys += BLOCK_DOCS) {
         __m512i whole = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
-        for (size_t line = 0; line < n_lines; line += 2) {
-            const uint8_t *two = blocks + line * BLOCK_DOCS, *table = scan->table + line * 32;
-            __m512i sum =
-                _mm512_add_epi8(look_up_avx512(two, table), look_up_avx512(two + BLOCK_DOCS, table + 32));
+        for (size_t line = 0; line < n_lines; line += GROUP_LINES) {
+            __m512i sum = _mm512_setzero_si512();
+            for (size_t i = 0; i < GROUP_LINES; i++)
+                sum = _mm512_add_epi8(
+                    sum, look_up_avx512(line_at(blocks, scan, line + i), scan->table + (line + i) * 32));
             whole = _mm512_add_epi16(whole, sum);
             odd = _mm512_add_epi16(odd, _mm512_srli_epi16(sum, 8));
         }
         __m512i even = _mm512_sub_epi16(whole, _mm512_slli_epi16(odd, 8));
-        const uint8_t *factors = blocks + n_lines * BLOCK_DOCS;
+        const int16_t *factors = scan_factors(scan, blocks);
         uint64_t first = keys_avx512(even, factors, scan, ret_keys);
-        uint64_t second = keys_avx512(odd, factors + 64, scan, ret_keys + BLOCK_DOCS / 2);
+        uint64_t second = keys_avx512(odd, factors + BLOCK_DOCS / 2, scan, ret_keys + BLOCK_DOCS / 2);
         ret_masks[b] = first | second << 32;
     }
 }

@@ -14,7 +14,10 @@
 #include "search/best.h"
 #include "search/vector.h"
 
-#define BLOCK_DOCS 64
+#define BLOCK_DOCS  64
+#define GROUP_LINES 4 /* lines whose worths a byte has room for the sum of: they are read in whole groups */
+/* The mean of a normal number times the level it is kept as; without unit. */
+#define MEAN_PRODUCT 1.77
 #define SIDE_ONE                                                                                             \
     32767 /* 1.0 in a query's fixed point: products with rows then fit 32 bits, whatever the order */
 #define MAX_STEP      511
@@ -68,6 +71,18 @@ static inline size_t block_lane(size_t i)
     return i < BLOCK_DOCS / 2 ? 2 * i : 2 * (i - BLOCK_DOCS / 2) + 1;
 }
 
+/* Of two bits for a component, to -3, -1, 1 or 3. */
+static inline int level_of(unsigned bits)
+{
+    return 2 * (int)bits - 3;
+}
+
+/* The level nearest to a component; steps are standard deviations. */
+static inline int level_near(float steps)
+{
+    return level_of((unsigned)(steps > -1) + (steps > 0) + (steps > 1));
+}
+
 static inline size_t code_size_bytes(uint32_t width)
 {
     return width / 4;
@@ -83,13 +98,24 @@ static inline int16_t *block_factors(uint8_t *block, uint32_t width)
     return (int16_t *)(void *)(block + code_size_bytes(width) * BLOCK_DOCS);
 }
 
+/* How a query reads blocks, and what it makes of them. */
 struct vector_scan {
-    const uint8_t *table;
-    size_t n_lines;
-    int middle;       /* subtracted from a sum of the table's worths: no correlation is then 0 */
-    unsigned shift;   /* that far up it still fits 16 bits */
-    int16_t at_least; /* the lowest key asked for */
+    const uint8_t *table;  /* what a byte's lower and upper half are worth: 32 bytes a line that is read */
+    const uint16_t *lines; /* those that are read, rising */
+    size_t n_lines;        /* whole groups */
+    size_t stride;         /* from one block to the next */
+    int middle;            /* subtracted from a sum of the table's worths: no correlation is then 0 */
+    unsigned shift;        /* that far up it still fits 16 bits */
+    int16_t at_least;      /* the lowest key asked for */
+    float key_per_cosine;  /* of small cosines */
+    float self;            /* the query's key for itself, in key_per_cosine */
+    float error;           /* the standard deviation of estimates of the cosine 0 */
 };
+
+static inline const int16_t *scan_factors(const struct vector_scan *scan, const uint8_t *block)
+{
+    return (const int16_t *)(const void *)(block + scan->stride) - BLOCK_DOCS;
+}
 
 struct vector_kernel {
     const char *name;
@@ -129,20 +155,15 @@ void vector_to_fine(const float *rotated, uint32_t width, struct vector_fine *re
 void vector_from_fine(const struct vector_fine *fine, const int8_t *low, uint32_t width, float *ret_rotated);
 /* Writes the code of a rotated unit vector as document i of the block. */
 void vector_encode(const float *rotated, uint32_t width, uint8_t *block, size_t i);
-/* The table of a rotated unit query, width / 2 * 16 bytes. */
-void vector_make_table(const float *rotated, uint32_t width, uint8_t *ret_table);
-struct vector_scan vector_make_scan(const uint8_t *table, uint32_t width);
-
-/* The key of a document whose cosine is estimated as 1; and the standard deviation of estimates of a cosine.
+/* Of a rotated unit query. The room for the table, width * 8 bytes, and for width / 4 lines is the caller's.
  */
-float vector_key_per_cosine(uint32_t width);
-float vector_estimate_error(uint32_t width, float cosine);
+void vector_make_scan(const float *rotated, uint32_t width, uint8_t *table, uint16_t *lines,
+                      struct vector_scan *ret_scan);
 
-/* From one block to the next. */
-static inline size_t scan_stride(const struct vector_scan *scan)
-{
-    return (scan->n_lines + sizeof(int16_t)) * BLOCK_DOCS;
-}
+/* The key that documents of this cosine have on the average, and the standard deviation of their cosines'
+ * estimates. */
+float vector_key_of(const struct vector_scan *scan, float cosine);
+float vector_error_of(const struct vector_scan *scan, float cosine);
 
 /* The cosine, unclamped. */
 float vector_fine_dot(const struct vector_index *index, const struct vector_query *query, uint32_t doc);

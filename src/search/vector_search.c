@@ -27,7 +27,7 @@
 /* Compared first, for every hit asked for; then those that standard deviations of the estimate could bring
  * up. Of texts and of clustered vectors fewer than 1 in 200 of the true first ten are then missed at 10,000
  * and at 100,000; two deviations miss 1 in 150. */
-#define FIRST_PER_HIT       5
+#define FIRST_PER_HIT       3
 #define FIRST_PER_HIT_ROUGH 3
 #define N_ERRORS            2.5F
 #define AHEAD               8 /* rows on their way at once: 4 are slower, 16 no faster */
@@ -42,32 +42,35 @@ struct chosen {
     int16_t at_least; /* lower keys need not be gathered any more */
 };
 
-/* How many keys lie above the byte that the n-th highest has in this place (shift 8 or 0), and that byte. */
-static unsigned find_byte(const uint32_t counts[256], size_t n, size_t *ret_n_above)
+static size_t count_above(const int16_t *keys, size_t n, int16_t key)
 {
-    size_t n_above = 0;
-    unsigned byte = 255;
-    while (n_above + counts[byte] < n)
-        n_above += counts[byte--];
-    *ret_n_above = n_above;
-    return byte;
+    size_t n_above = 0, n_now;
+    for (size_t at = 0; at < n; at += n_now) {
+        uint16_t n_here = 0; /* as wide as a key, for the compiler's vectors */
+        n_now = n - at < UINT16_MAX ? n - at : UINT16_MAX;
+        for (size_t i = at; i < at + n_now; i++)
+            n_here += keys[i] > key;
+        n_above += n_here;
+    }
+    return n_above;
 }
 
-/* The n-th highest key, 1 <= n <= chosen->n: a histogram of the high bytes, then of the low ones below the
- * right high one. *ret_n_above: of how many keys it is exceeded. */
-static int16_t find_nth(const struct chosen *chosen, size_t n, size_t *ret_n_above)
+/* The n-th highest key, 1 <= n <= n_keys: the least that fewer than n exceed. */
+static int16_t find_nth(const int16_t *keys, size_t n_keys, size_t n)
 {
-    uint32_t high_counts[256] = {0}, low_counts[256] = {0};
-    size_t n_higher, n_above;
-    for (size_t i = 0; i < chosen->n; i++)
-        high_counts[(chosen->keys[i] >> 8) + 128]++;
-    unsigned high = find_byte(high_counts, n, &n_higher);
-    for (size_t i = 0; i < chosen->n; i++)
-        if ((unsigned)((chosen->keys[i] >> 8) + 128) == high)
-            low_counts[chosen->keys[i] & 255]++;
-    unsigned low = find_byte(low_counts, n - n_higher, &n_above);
-    *ret_n_above = n_higher + n_above;
-    return (int16_t)(((int)high - 128) * 256 + (int)low);
+    int low = INT16_MAX, high = INT16_MIN;
+    for (size_t i = 0; i < n_keys; i++) {
+        low = keys[i] < low ? keys[i] : low;
+        high = keys[i] > high ? keys[i] : high;
+    }
+    while (low < high) {
+        int middle = (low + high) >> 1;
+        if (count_above(keys, n_keys, (int16_t)middle) < n)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return (int16_t)low;
 }
 
 /* Keeps the wanted number. Of equal keys the later documents stay, which are mostly the newer ones. */
@@ -75,9 +78,9 @@ static void prune(struct chosen *chosen)
 {
     if (chosen->n <= chosen->n_wanted)
         return;
-    size_t n_above, n = 0;
-    chosen->at_least = find_nth(chosen, chosen->n_wanted, &n_above);
-    size_t n_equal = 0, n_equal_wanted = chosen->n_wanted - n_above;
+    chosen->at_least = find_nth(chosen->keys, chosen->n, chosen->n_wanted);
+    size_t n_above = count_above(chosen->keys, chosen->n, chosen->at_least);
+    size_t n_equal = 0, n_equal_wanted = chosen->n_wanted - n_above, n = 0;
     for (size_t i = 0; i < chosen->n; i++)
         n_equal += chosen->keys[i] == chosen->at_least;
     for (size_t i = 0; i < chosen->n; i++) {
@@ -125,40 +128,66 @@ static void gather(const struct choosing *choosing, uint32_t first_doc, const in
     }
 }
 
-/* Gathers from all blocks. */
-static void scan_all(const struct vector_index *index, struct vector_scan scan,
-                     const struct choosing *choosing, struct chosen *chosen)
+/* Gathers from the blocks from first to end. */
+static void scan_some(const struct vector_index *index, struct vector_scan scan, size_t first, size_t end,
+                      const struct choosing *choosing, struct chosen *chosen)
 {
     int16_t keys[CHUNK_BLOCKS * BLOCK_DOCS];
     uint64_t masks[CHUNK_BLOCKS];
-    size_t n_blocks = (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS, n_now;
-    for (size_t at = 0; at < n_blocks; at += n_now) {
-        n_now = n_blocks - at < CHUNK_BLOCKS ? n_blocks - at : CHUNK_BLOCKS;
+    for (size_t at = first, n_now; at < end; at += n_now) {
+        n_now = end - at < CHUNK_BLOCKS ? end - at : CHUNK_BLOCKS;
         scan.at_least = chosen->at_least;
         index->kernel->scan(index->blocks + at * block_size_bytes(index->width), n_now, &scan, keys, masks);
-        if (at + n_now == n_blocks && index->n % BLOCK_DOCS)
+        if ((at + n_now) * BLOCK_DOCS > index->n)
             masks[n_now - 1] &= (UINT64_C(1) << index->n % BLOCK_DOCS) - 1;
         for (size_t b = 0; b < n_now; b++)
             gather(choosing, (uint32_t)(at + b) * BLOCK_DOCS, keys + b * BLOCK_DOCS, masks[b], chosen);
     }
 }
 
-/* A key that somewhat more than the wanted number of documents reach, if those of a few whole blocks here and
- * there are like the others. */
-static int16_t guess_threshold(const struct vector_index *index, const struct vector_scan *scan,
-                               double n_wanted)
-{
+/* A few whole blocks here and there, scanned first. */
+struct sample {
+    size_t n_blocks;
+    size_t blocks[SAMPLE_BLOCKS];
     int16_t keys[SAMPLE_BLOCKS * BLOCK_DOCS];
+};
+
+static void take_sample(const struct vector_index *index, const struct vector_scan *scan,
+                        struct sample *ret_sample)
+{
+    size_t n_whole = index->n / BLOCK_DOCS;
     uint64_t mask;
-    size_t n_blocks = index->n / BLOCK_DOCS, n_above;
-    size_t n_sampled = n_blocks / 16 < SAMPLE_BLOCKS ? n_blocks / 16 + 1 : SAMPLE_BLOCKS;
-    for (size_t i = 0; i < n_sampled; i++)
-        index->kernel->scan(index->blocks + i * n_blocks / n_sampled * block_size_bytes(index->width), 1,
-                            scan, keys + i * BLOCK_DOCS, &mask);
-    double expected = n_wanted * (double)(n_sampled * BLOCK_DOCS) / index->n;
+    ret_sample->n_blocks = n_whole / 16 < SAMPLE_BLOCKS ? n_whole / 16 + 1 : SAMPLE_BLOCKS;
+    for (size_t i = 0; i < ret_sample->n_blocks; i++) {
+        size_t block = ret_sample->blocks[i] = i * n_whole / ret_sample->n_blocks;
+        index->kernel->scan(index->blocks + block * block_size_bytes(index->width), 1, scan,
+                            ret_sample->keys + i * BLOCK_DOCS, &mask);
+    }
+}
+
+/* A key that somewhat more than the wanted number of documents reach, if they are like the sample. */
+static int16_t guess_threshold(const struct sample *sample, uint32_t n_docs, double n_wanted)
+{
+    size_t n_keys = sample->n_blocks * BLOCK_DOCS;
+    double expected = n_wanted * (double)n_keys / n_docs;
     size_t rank = (size_t)(expected + 3 * sqrt(expected)) + 3; /* three standard deviations */
-    struct chosen sample = {.keys = keys, .n = n_sampled * BLOCK_DOCS};
-    return rank < sample.n ? find_nth(&sample, rank, &n_above) : INT16_MIN;
+    return rank < n_keys ? find_nth(sample->keys, n_keys, rank) : INT16_MIN;
+}
+
+/* Gathers from all blocks; those of the sample are scanned already. */
+static void scan_others(const struct vector_index *index, const struct vector_scan *scan,
+                        const struct sample *sample, struct chosen *chosen)
+{
+    size_t n_blocks = (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS;
+    for (size_t i = 0; i < sample->n_blocks; i++) {
+        const int16_t *keys = sample->keys + i * BLOCK_DOCS;
+        uint64_t mask = 0;
+        for (size_t doc = 0; doc < BLOCK_DOCS; doc++)
+            mask |= (uint64_t)(keys[doc] >= chosen->at_least) << doc;
+        gather(NULL, (uint32_t)(sample->blocks[i] * BLOCK_DOCS), keys, mask, chosen);
+        size_t end = i + 1 < sample->n_blocks ? sample->blocks[i + 1] : n_blocks;
+        scan_some(index, *scan, sample->blocks[i] + 1, end, NULL, chosen);
+    }
 }
 
 static void drop_unfindable(const struct choosing *choosing, struct chosen *chosen)
@@ -177,17 +206,18 @@ static void drop_unfindable(const struct choosing *choosing, struct chosen *chos
 static void choose(const struct choosing *choosing, const struct vector_query *query, struct chosen *chosen)
 {
     const struct vector_index *index = choosing->index;
-    struct vector_scan scan = vector_make_scan(query->table, index->width);
+    struct vector_scan scan = *query->scan;
     double n_living = choosing->docs->n_live ? (double)choosing->docs->n_live / choosing->docs->n : 1;
-    chosen->at_least = guess_threshold(index, &scan, (double)chosen->n_wanted / n_living);
-    scan_all(index, scan, NULL, chosen);
+    struct sample sample;
+    take_sample(index, &scan, &sample);
+    chosen->at_least = guess_threshold(&sample, index->n, (double)chosen->n_wanted / n_living);
+    scan_others(index, &scan, &sample, chosen);
     drop_unfindable(choosing, chosen);
     if (chosen->n < chosen->n_wanted) {
         chosen->n = 0;
         chosen->at_least = INT16_MIN;
-        scan_all(index, scan, choosing, chosen);
+        scan_some(index, scan, 0, (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS, choosing, chosen);
     }
-    prune(chosen);
 }
 
 /* ---- comparing ---- */
@@ -240,13 +270,12 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
 static void compare(const struct choosing *choosing, const struct vector_query *query,
                     const struct chosen *chosen, struct best *best)
 {
-    size_t n_first = (query->is_rough ? FIRST_PER_HIT_ROUGH : FIRST_PER_HIT) * best->max, n_above;
+    size_t n_first = (query->is_rough ? FIRST_PER_HIT_ROUGH : FIRST_PER_HIT) * best->max;
     if (n_first < chosen->n) {
-        int key = find_nth(chosen, n_first, &n_above);
+        int key = find_nth(chosen->keys, chosen->n, n_first);
         compare_some(choosing, query, chosen, key, INT16_MAX, best);
         float worst = cosine_of(best->items[0].score);
-        float margin = N_ERRORS * vector_estimate_error(choosing->index->width, worst);
-        float lowest = (worst - margin) * vector_key_per_cosine(choosing->index->width);
+        float lowest = vector_key_of(query->scan, worst - N_ERRORS * vector_error_of(query->scan, worst));
         compare_some(choosing, query, chosen, (int)fmaxf(lowest, INT16_MIN), key - 1, best);
     } else {
         compare_some(choosing, query, chosen, INT16_MIN, INT16_MAX, best);
