@@ -131,7 +131,7 @@ def bench_write(args, server, folder):
 def program_size(program):
     """(code, data built into it) in MB: the vocabularies and the model stand in a section of their own."""
     out = subprocess.run(["size", "-A", "-d", program], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"^\.precis_data\s+(\d+)", out, re.MULTILINE)
+    found = re.search(r"^precis_data\s+(\d+)", out, re.MULTILINE)
     data = int(found.group(1)) if found else 0
     return (os.path.getsize(program) - data) / 1e6, data / 1e6
 

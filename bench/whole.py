@@ -30,6 +30,7 @@ BATCH = 500
 MAX_TOKENS = 1000
 N_QUESTIONS = 300
 N_SINGLE_ADDS = 100
+REST_S = 22  # without a request, and a Precis is at rest
 ONE_FRONT = "limits: { front_threads: 1 }\n"
 
 
@@ -256,7 +257,9 @@ def weigh(args, data, more_texts, questions):
             if pair.peer:
                 fill_peer(pair.peer, more_texts)
         pair.ask(questions[:20])
-        return pair.rss_mb()
+        ours, peer = pair.rss_mb()
+        time.sleep(REST_S)
+        return ours, peer, pair.rss_mb()[0]
 
 
 def mean_bytes(texts):
@@ -264,12 +267,11 @@ def mean_bytes(texts):
 
 
 def print_footprint(idle, by_items, text_bytes):
-    print(f"\n| resident after searches | Precis MB | KB an item, {text_bytes / 1024:.2f} of them text | Python MB | KB an item |"
-          "\n| --- | --- | --- | --- | --- |")
-    print(f"| idle | {idle[0]:.1f} | | {idle[1]:.0f} | |")
-    for n, found in by_items.items():
-        each = [(now - before) * 1024 / n for now, before in zip(found, idle)]
-        print(f"| {n:,} items | {found[0]:.1f} | {each[0]:.2f} | {found[1]:.0f} | {each[1]:.2f} |")
+    print(f"\n| resident after searches | Precis MB | at rest | KB an item then, {text_bytes / 1024:.2f} of them text | Python MB | ratio at rest |"
+          "\n| --- | --- | --- | --- | --- | --- |")
+    print(f"| idle | {idle[0]:.1f} | | | {idle[1]:.0f} | {idle[0] / (idle[1] or 1):.2f} |")
+    for n, (ours, peer, rest) in by_items.items():
+        print(f"| {n:,} items | {ours:.1f} | {rest:.1f} | {(rest - idle[0]) * 1024 / n:.2f} | {peer:.0f} | {rest / (peer or 1):.2f} |")
 
 
 def main():

@@ -15,7 +15,7 @@ import os
 import sys
 
 
-INCLUDE = """    .section .precis_data, "a", %progbits
+INCLUDE = """    .section precis_data, "a", %progbits
     .balign 64
     .hidden {symbol}
     .globl {symbol}

@@ -96,7 +96,7 @@ static void open_output(struct output *output, const char *name, const char *sou
     if (!output->source || !output->binary)
         fail("%s or %s cannot be written", source, binary);
     fprintf(output->source,
-            "    .section .note.GNU-stack, \"\", %%progbits\n    .section .precis_data, \"a\", %%progbits\n"
+            "    .section .note.GNU-stack, \"\", %%progbits\n    .section precis_data, \"a\", %%progbits\n"
             "    .balign %d\n",
             TABLE_ALIGN);
 }

@@ -14,5 +14,6 @@ void *mem_realloc(void *ptr, size_t size);   /* on NULL the old block is untouch
 void *mem_dup(const void *ptr, size_t size); /* a copy of size bytes */
 char *mem_strdup(const char *text);
 void *mem_free(void *ptr); /* accepts NULL; returns NULL */
+void mem_give_back(void);  /* what is free, to the kernel; takes milliseconds */
 
 #endif

@@ -7,11 +7,14 @@
 #include "serve/reaper.h"
 
 #include "core/mem.h"
+#include "text/tables.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#define SECONDS_TO_REST 10
 
 struct reaper {
     const struct clock *clock;
@@ -35,6 +38,7 @@ static void *reaper_run(void *arg)
 {
     struct reaper *reaper = arg;
     struct timespec until;
+    unsigned n_seconds = 0;
 
     pthread_mutex_lock(&reaper->lock);
     while (!reaper->is_ending) {
@@ -42,6 +46,12 @@ static void *reaper_run(void *arg)
         until.tv_sec++;
         (void)pthread_cond_timedwait(&reaper->wake, &reaper->lock, &until);
         reap(reaper);
+        if (++n_seconds % SECONDS_TO_REST == 0) {
+            pthread_mutex_unlock(&reaper->lock);
+            if (tables_let_go())
+                mem_give_back();
+            pthread_mutex_lock(&reaper->lock);
+        }
     }
     pthread_mutex_unlock(&reaper->lock);
     return NULL;

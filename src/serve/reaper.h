@@ -2,7 +2,8 @@
  *
  * The end of clients that are too slow. The library ends a connection on which nothing moves; one that drips
  * a byte now and then would live for ever. One thread looks at all connections each second and shuts those
- * down that are over their time.
+ * down that are over their time. When it finds that nothing has been looked up for a while, it gives back the
+ * memory that only requests need.
  */
 #ifndef PRECIS_SERVE_REAPER_H
 #define PRECIS_SERVE_REAPER_H

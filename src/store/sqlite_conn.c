@@ -7,8 +7,8 @@
 
 #include "core/mem.h"
 
-#define WRITER_CACHE_KIB 2048
-#define READER_CACHE_KIB 8192 /* ten thousand items: a context reads a hundred from all over them */
+#define WRITER_CACHE_KIB 1024
+#define READER_CACHE_KIB 1024 /* the kernel keeps the pages, and the index the texts that contexts read */
 /* A log that a slow reader let grow is cut back to this when it starts over. */
 #define MAX_IDLE_WAL_BYTES "16777216"
 

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "text/encoder.h"
+#include "text/tables.h"
 
 #include <assert.h>
 #include <math.h>
@@ -172,6 +173,7 @@ static void add_floats(const struct embedder *embedder, const uint32_t *tokens, 
 int embed_text(const struct embedder *embedder, struct str text, float *ret_vector, struct err_info *reterr)
 {
     uint32_t tokens[EMBED_MAX_TOKENS];
+    tables_want();
     size_t n_tokens =
         wordpiece_encode(&embedder->vocab, text, embedder->max_chars, tokens, embedder->max_tokens);
     if (embedder->add) {

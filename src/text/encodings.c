@@ -8,6 +8,7 @@
 #include "core/utf8.h"
 #include "text/bpe.h"
 #include "text/pieces.h"
+#include "text/tables.h"
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
@@ -64,6 +65,7 @@ static int64_t count(const struct bpe *bpe, piece_end_fn *piece_end, struct str 
 {
     bool is_valid = utf8_is_valid(text);
     int64_t n = 0;
+    tables_want();
     for (size_t pos = 0, end; pos < text.len; pos = end) {
         end = piece_end(text, pos);
         if (is_valid && end - pos <= BPE_PIECE_BYTES)
