@@ -7,7 +7,7 @@
  * promising are compared, which says how near one must be to be among the best; then of the others those that
  * might be, as far as guesses go wrong.
  *
- * All codes are read, however many. Cells of near vectors were tried, of which a search reads the nearest: a
+ * All documents are scanned, however many. Cells of near vectors were tried, of which a search reads the nearest: a
  * fifth of 600,000 texts held 0.98 of the true first ten, read in half the time, and every write paid for it.
  */
 #include "search/vector_priv.h"
@@ -24,13 +24,13 @@
 #define CHOSEN_PER_HIT_ROUGH 4
 #define SAMPLE_BLOCKS        32
 #define CHUNK_BLOCKS         16 /* scanned at a time: their keys stay in the nearest cache */
-/* Compared first, for every hit asked for; then those that standard deviations of the estimate could bring
- * up. Of texts and of clustered vectors fewer than 1 in 200 of the true first ten are then missed at 10,000
- * and at 100,000; two deviations miss 1 in 150. */
-#define FIRST_PER_HIT       3
-#define FIRST_PER_HIT_ROUGH 3
-#define N_ERRORS            2.5F
-#define AHEAD               8 /* rows on their way at once: 4 are slower, 16 no faster */
+/* Compared first, for every hit asked for; then those that so many standard deviations of the estimate could
+ * bring up. Of texts and of seeded vectors, 10,000 to 600,000, fewer than 1 in 200 of the true first ten are
+ * then missed, and by a rough search 1 in 100. */
+#define FIRST_PER_HIT  3
+#define N_ERRORS       2.5F
+#define N_ERRORS_ROUGH 1.75F
+#define AHEAD          8 /* rows on their way at once: 4 are slower, 16 no faster */
 
 /* ---- choosing ---- */
 
@@ -270,12 +270,13 @@ static void compare_some(const struct choosing *choosing, const struct vector_qu
 static void compare(const struct choosing *choosing, const struct vector_query *query,
                     const struct chosen *chosen, struct best *best)
 {
-    size_t n_first = (query->is_rough ? FIRST_PER_HIT_ROUGH : FIRST_PER_HIT) * best->max;
+    size_t n_first = FIRST_PER_HIT * best->max;
     if (n_first < chosen->n) {
         int key = find_nth(chosen->keys, chosen->n, n_first);
         compare_some(choosing, query, chosen, key, INT16_MAX, best);
         float worst = cosine_of(best->items[0].score);
-        float lowest = vector_key_of(query->scan, worst - N_ERRORS * vector_error_of(query->scan, worst));
+        float margin = (query->is_rough ? N_ERRORS_ROUGH : N_ERRORS) * vector_error_of(query->scan, worst);
+        float lowest = vector_key_of(query->scan, worst - margin);
         compare_some(choosing, query, chosen, (int)fmaxf(lowest, INT16_MIN), key - 1, best);
     } else {
         compare_some(choosing, query, chosen, INT16_MIN, INT16_MAX, best);
