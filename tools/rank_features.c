@@ -105,7 +105,7 @@ static void ask(struct partition *partition, struct searcher *searcher, int64_t 
     must(question_read(partition, searcher->analyzer, &query, arena, &question), NULL);
     must(scores_reserve(&searcher->scores, partition->docs.n), NULL);
     keyword_score(&partition->keyword, &partition->docs, &question.keywords, &searcher->scores);
-    must(sheet_make(&sheet, partition, &filter, &question, &searcher->scores, query.limit, arena), NULL);
+    must(sheet_make(&sheet, partition, &filter, &question, &searcher->scores, query.limit, false, arena), NULL);
     scores_clear(&searcher->scores);
     uint32_t *rows = arena_calloc(arena, sheet.n_candidates + 1, sizeof(*rows));
     for (uint32_t i = 0; i < sheet.n_candidates; i++)

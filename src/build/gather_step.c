@@ -173,6 +173,7 @@ static int start_fetch(struct gatherer *gatherer, struct build_step *step, size_
         .deadline_us = step_deadline(gatherer, step),
         .max_rows = rows_wanted(section, build_has_query(build)),
         .room_bytes = section && !step->takes_all ? gather_room_bytes(build, section) : 0,
+        .is_distinct = section && section->is_deduplicated,
     };
     int rc = build_material_key(build, step);
     if (rc == 0)

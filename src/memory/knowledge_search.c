@@ -180,6 +180,7 @@ static int find_hits(struct memory *memory, const struct scope *scope, const str
                                  .until_us = query->until_us,
                                  .min_score = query->min_score,
                                  .is_now = query->is_now,
+                                 .is_distinct = query->is_distinct,
                                  .room_bytes = is_reranked ? 0 : query->room_bytes,
                                  .limit = query->limit > n_candidates ? query->limit : n_candidates};
     if (query->is_now && is_slow)

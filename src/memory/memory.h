@@ -88,6 +88,7 @@ struct knowledge_query {
     struct str query;
     size_t limit;      /* 1..1000 */
     size_t room_bytes; /* as search_query has it */
+    bool is_distinct;  /* the same */
     struct str source;
     const struct str *tags;
     size_t n_tags;

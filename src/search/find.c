@@ -199,7 +199,7 @@ static int find_by_all(struct finding *finding)
     size_t limit = hits_wanted(&finding->partition->docs, finding->query);
     struct ranking ranking = {.best = {.max = read_closely_of(limit)}};
     int err = sheet_make(&ranking.sheet, finding->partition, &finding->filter, &finding->question,
-                         &finding->searcher->scores, limit, scratch);
+                         &finding->searcher->scores, limit, finding->query->is_distinct, scratch);
     if (err)
         return err;
     size_t n = ranking.sheet.n_candidates;

@@ -8,7 +8,10 @@
 #include "search/sheet.h"
 
 #include "search/best.h"
+#include "search/repeats.h"
 #include "search/search_priv.h"
+
+#include <math.h>
 
 _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are numbered in sixteen bits");
 
@@ -24,6 +27,10 @@ _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are number
  * question, but stands behind it. */
 #define N_SPREAD      16
 #define SPREAD_RADIUS 2
+/* Where half of what an index ranks first says the same as others, it is asked for more, so many times as
+ * many. */
+#define ASKED_GROWTH 4
+#define MAX_ASKED    4096
 /* A vector that is no nearer is no reason to look at an item. */
 #define MIN_COSINE 0.2F
 
@@ -32,10 +39,12 @@ struct making {
     const struct partition *partition;
     const struct docs_filter *filter;
     struct arena *arena;
-    uint64_t *marks;               /* of candidates: a bit a place in the order */
-    uint32_t *places;              /* by row: its place; they rise */
-    const struct vector_hit *hits; /* of the vector index */
+    uint64_t *marks;         /* of candidates: a bit a place in the order */
+    uint32_t *places;        /* by row: its place; they rise */
+    struct vector_hit *hits; /* of the vector index */
     size_t n_hits;
+    bool is_distinct;
+    struct repeats repeats; /* of notes that either index gave */
 };
 
 /* ---- candidates ---- */
@@ -73,24 +82,71 @@ static size_t scaled(size_t n_wanted, size_t per_hit, size_t least, size_t most)
     return n > n_wanted ? n : n_wanted;
 }
 
+/* The index gave all it was asked for, and too many of them say the same. */
+static bool wants_more(const struct making *making, size_t n_asked, size_t n_given, size_t n_kept,
+                       size_t n_least)
+{
+    return making->is_distinct && n_given == n_asked && n_kept < n_least / 2 && n_asked < MAX_ASKED;
+}
+
+/* Notes that say the same score the same: only what scores as its neighbours in the list do is looked at. */
+static bool is_repeat(struct making *making, uint32_t doc, float score, float before, float behind)
+{
+    return making->is_distinct && (score == before || score == behind) &&
+           repeats_is_one(&making->repeats, doc);
+}
+
 static int ask_vectors(struct making *making, const struct question *question, size_t n_wanted)
 {
     struct vector_query asked = question->vector;
-    struct vector_hit *hits = NULL;
-    size_t n = 0;
+    size_t n_least = scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS);
+    size_t n_asked = n_least, n_given;
     asked.is_rough = true; /* far from the best it matters little who is a candidate */
-    if (question->vector.row) {
+    for (;; n_asked *= ASKED_GROWTH) {
         int err = vector_search(&making->partition->vector, &making->partition->docs, making->filter, &asked,
-                                scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS),
-                                making->arena, &hits, &n);
+                                n_asked, making->arena, &making->hits, &n_given);
         if (err)
             return err;
+        making->n_hits = 0;
+        float before = NAN;
+        for (size_t i = 0; i < n_given && making->hits[i].cosine >= MIN_COSINE; i++) {
+            struct vector_hit hit = making->hits[i];
+            float behind = i + 1 < n_given ? making->hits[i + 1].cosine : NAN;
+            if (!is_repeat(making, hit.doc, hit.cosine, before, behind))
+                making->hits[making->n_hits++] = hit;
+            before = hit.cosine;
+        }
+        if (!wants_more(making, n_asked, n_given, making->n_hits, n_least))
+            break;
     }
-    while (n && hits[n - 1].cosine < MIN_COSINE)
-        n--;
-    making->hits = hits;
-    making->n_hits = n;
-    return 0;
+    making->n_hits = making->n_hits < n_least ? making->n_hits : n_least;
+    return arena_error(making->arena);
+}
+
+static int ask_keywords(struct making *making, const struct scores *scores, size_t n_wanted,
+                        struct best *ret_best)
+{
+    size_t n_least = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS);
+    for (size_t n_asked = n_least, n_given;; n_asked *= ASKED_GROWTH) {
+        *ret_best = (struct best){.max = n_asked};
+        int err = best_collect(ret_best, &making->partition->docs, making->filter, scores, 0, making->arena);
+        if (err)
+            return err;
+        n_given = ret_best->n;
+        ret_best->n = 0;
+        float before = NAN;
+        for (size_t i = 0; i < n_given; i++) {
+            struct candidate candidate = ret_best->items[i];
+            float behind = i + 1 < n_given ? ret_best->items[i + 1].score : NAN;
+            if (!is_repeat(making, candidate.doc, candidate.score, before, behind))
+                ret_best->items[ret_best->n++] = candidate;
+            before = candidate.score;
+        }
+        if (!wants_more(making, n_asked, n_given, ret_best->n, n_least))
+            break;
+    }
+    ret_best->n = ret_best->n < n_least ? ret_best->n : n_least;
+    return arena_error(making->arena);
 }
 
 static int put_candidates(struct making *making, const struct question *question, const struct scores *scores,
@@ -98,11 +154,12 @@ static int put_candidates(struct making *making, const struct question *question
 {
     const struct partition *partition = making->partition;
     const uint32_t *places = partition->order.places;
-    struct best best = {.max = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS)};
+    struct best best;
     making->marks = arena_calloc(making->arena, partition->order.n / 64 + 1, sizeof(*making->marks));
     if (!making->marks)
         return arena_error(making->arena);
-    int err = best_collect(&best, &partition->docs, making->filter, scores, 0, making->arena);
+    repeats_init(&making->repeats, partition, making->arena);
+    int err = ask_keywords(making, scores, n_wanted, &best);
     if (!err)
         err = ask_vectors(making, question, n_wanted);
     if (err)
@@ -323,9 +380,10 @@ static int compare_vectors(struct making *making, const struct question *questio
 
 int sheet_make(struct sheet *sheet, const struct partition *partition, const struct docs_filter *filter,
                const struct question *question, const struct scores *scores, size_t n_wanted,
-               struct arena *arena)
+               bool is_distinct, struct arena *arena)
 {
-    struct making making = {.sheet = sheet, .partition = partition, .filter = filter, .arena = arena};
+    struct making making = {
+        .sheet = sheet, .partition = partition, .filter = filter, .arena = arena, .is_distinct = is_distinct};
     *sheet = (struct sheet){0};
     sheet->n_terms = question->keywords.n < SHEET_MAX_TERMS ? question->keywords.n : SHEET_MAX_TERMS;
     sheet->n_eights = (sheet->n_terms + 7) / 8;

@@ -56,10 +56,10 @@ void sheet_mark_around(const struct sheet *sheet, size_t candidate, bool *is_mar
 
 /* Chooses candidates for the question among those that pass the filter: what the keyword scores and the
  * vector index rank first, and the neighbours of the best of them. No fewer than n_wanted where there are so
- * many. */
+ * many. is_distinct: as struct search_query has it. */
 int sheet_make(struct sheet *sheet, const struct partition *partition, const struct docs_filter *filter,
                const struct question *question, const struct scores *scores, size_t n_wanted,
-               struct arena *arena);
+               bool is_distinct, struct arena *arena);
 /* Fills `nearest` for these, of the candidates, and the neighbours beside them: 1 where the item has the
  * term, else the cosine of the term and the item's nearest word, 0 below a floor. */
 int sheet_read_words(struct sheet *sheet, const struct partition *partition, const struct question *question,

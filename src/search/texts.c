@@ -7,6 +7,8 @@
 
 #include "core/mem.h"
 
+#define MAX_BYTES (((size_t)1 << 40) - 1)
+
 struct head {
     double importance;
     int64_t updated_us;
@@ -15,23 +17,23 @@ struct head {
 
 void texts_init(struct texts *texts, size_t max_bytes)
 {
-    *texts = (struct texts){.max = max_bytes};
+    *texts = (struct texts){.max = max_bytes < MAX_BYTES ? max_bytes : MAX_BYTES};
 }
 
 void texts_done(struct texts *texts)
 {
     texts->bytes = mem_free(texts->bytes);
-    texts->ends = mem_free(texts->ends);
+    texts->places = mem_free(texts->places);
 }
 
 static int reserve(struct texts *texts, uint32_t n_docs, size_t n_bytes)
 {
     if (n_docs > texts->cap_docs) {
         uint32_t cap = n_docs + n_docs / 2 + 16;
-        uint64_t *ends = mem_realloc(texts->ends, cap * sizeof(*ends));
-        if (!ends)
+        struct texts_place *places = mem_realloc(texts->places, cap * sizeof(*places));
+        if (!places)
             return ERR_NOMEM;
-        texts->ends = ends;
+        texts->places = places;
         texts->cap_docs = cap;
     }
     if (texts->n + n_bytes > texts->cap) {
@@ -66,7 +68,8 @@ int texts_add(struct texts *texts, uint32_t doc, const struct search_doc *row)
     if (err)
         return err;
     while (texts->n_docs < doc)
-        texts->ends[texts->n_docs++] = texts->n;
+        texts->places[texts->n_docs++] = (struct texts_place){.end = texts->n};
+    struct texts_place place = {.end = texts->n + size};
     if (size) {
         struct head head = {.importance = row->importance,
                             .updated_us = row->updated_us,
@@ -76,8 +79,9 @@ int texts_add(struct texts *texts, uint32_t doc, const struct search_doc *row)
         append(texts, row->id.ptr, row->id.len);
         append(texts, row->metadata.ptr, row->metadata.len);
         append(texts, row->text.ptr, row->text.len);
+        place.hash = str_hash(row->text, 0) & ((1 << 24) - 1);
     }
-    texts->ends[texts->n_docs++] = texts->n;
+    texts->places[texts->n_docs++] = place;
     return 0;
 }
 
@@ -85,15 +89,17 @@ static struct str record_of(const struct texts *texts, uint32_t doc)
 {
     if (doc >= texts->n_docs)
         return (struct str){NULL, 0};
-    size_t start = doc ? texts->ends[doc - 1] : 0;
-    return str_make(texts->bytes + start, texts->ends[doc] - start);
+    size_t start = doc ? texts->places[doc - 1].end : 0;
+    return str_make(texts->bytes + start, texts->places[doc].end - start);
 }
 
 void texts_wipe(struct texts *texts, uint32_t doc)
 {
     struct str record = record_of(texts, doc);
-    if (record.len)
+    if (record.len) {
         memset((char *)record.ptr, 0, record.len);
+        texts->places[doc].hash = 0;
+    }
 }
 
 const struct search_item *texts_get(const struct texts *texts, const struct docs *docs, uint32_t doc,
@@ -127,17 +133,30 @@ const struct search_item *texts_get(const struct texts *texts, const struct docs
     return item;
 }
 
+struct str texts_peek(const struct texts *texts, uint32_t doc)
+{
+    struct str record = record_of(texts, doc);
+    struct head head;
+    if (!record.len)
+        return record;
+    memcpy(&head, record.ptr, sizeof(head));
+    size_t text_at = sizeof(head) + head.id_len + head.metadata_len;
+    return str_slice(record, text_at, record.len - text_at);
+}
+
 void texts_compact(struct texts *texts, const uint32_t *map)
 {
     size_t n = 0, start = 0;
     uint32_t n_docs = 0;
     for (uint32_t doc = 0; doc < texts->n_docs; doc++) {
-        size_t end = texts->ends[doc];
+        struct texts_place place = texts->places[doc];
+        size_t end = place.end;
         if (map[doc] != DOC_NONE) {
             if (end > start)
                 memmove(texts->bytes + n, texts->bytes + start, end - start);
             n += end - start;
-            texts->ends[n_docs++] = n;
+            place.end = n;
+            texts->places[n_docs++] = place;
         }
         start = end;
     }
@@ -147,5 +166,5 @@ void texts_compact(struct texts *texts, const uint32_t *map)
 
 size_t texts_size_bytes(const struct texts *texts)
 {
-    return texts->cap + texts->cap_docs * sizeof(*texts->ends);
+    return texts->cap + texts->cap_docs * sizeof(*texts->places);
 }

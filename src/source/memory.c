@@ -194,6 +194,7 @@ static int read_query(struct asking *asking, struct arena *arena, struct err_inf
         .query = str_trim(setting_text(&values[SET_QUERY])),
         .limit = request->max_rows,
         .room_bytes = request->room_bytes,
+        .is_distinct = request->is_distinct,
         .source = setting_text(&values[SET_SOURCE]),
         .since_us = INT64_MIN,
         .until_us = INT64_MAX,

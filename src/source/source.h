@@ -120,6 +120,7 @@ struct source_request {
     size_t max_rows;           /* at most SOURCE_MAX_ROWS */
     size_t room_bytes; /* of what the rows are printed in; 0: not known. A kind that stops_when_full may bring
                           fewer rows than it has, but no fewer than SOURCE_ENOUGH_ROWS */
+    bool is_distinct; /* of rows that say the same one is shown: a kind that knows may leave out the others */
 };
 
 struct source;

@@ -380,6 +380,56 @@ static void no_more_are_found_than_there_is_room_for(void **state)
     assert_int_equal(ask(hybrid->search, query, &hybrid->arena).n, 200);
 }
 
+/* A row of which the search keeps the text. */
+static int64_t note(struct rows *rows, int64_t minute, const char *speaker, const char *text)
+{
+    int64_t row = say(rows, "", minute, speaker, text);
+    rows_doc(rows, row)->id = STR_LIT("id");
+    return row;
+}
+
+static size_t count_rows_from(struct answer answer, int64_t first)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < answer.n; i++)
+        n += answer.hits[i].row >= first;
+    return n;
+}
+
+static void notes_that_say_the_same_leave_room_for_others(void **state)
+{
+    struct hybrid *hybrid = *state;
+    for (int64_t i = 0; i < 700; i++)
+        (void)note(&hybrid->rows, i, "", "the walrus is in the pool again");
+    int64_t newest = 700, others = 701;
+    for (int64_t i = 0; i < 5; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "keeper number %d feeds one animal, a walrus", (int)i);
+        (void)note(&hybrid->rows, -i, "", text);
+    }
+    struct search_query query = question_of("where is the walrus, in the pool?", SEARCH_HYBRID);
+    query.limit = 20;
+    assert_int_equal(count_rows_from(ask(hybrid->search, query, &hybrid->arena), others), 0);
+    query.is_distinct = true;
+    struct answer answer = ask(hybrid->search, query, &hybrid->arena);
+    assert_int_equal(answer.n, 6);
+    assert_int_equal(answer.hits[0].row, newest);
+    assert_int_equal(count_rows_from(answer, others), 5);
+    query.until_us = MAY_US + 100 * MINUTE_US; /* the newest of those that pass */
+    answer = ask(hybrid->search, query, &hybrid->arena);
+    assert_int_equal(answer.n, 6);
+    assert_int_equal(answer.hits[0].row, 100);
+    query.until_us = INT64_MAX;
+    rows_delete(&hybrid->rows, newest);
+    answer = ask(hybrid->search, query, &hybrid->arena);
+    assert_int_equal(answer.n, 6);
+    assert_int_equal(answer.hits[0].row, newest - 1);
+    for (int64_t i = 0; i < 9; i++) /* turns are not notes */
+        (void)note(&hybrid->rows, 1000 + i, "Ann", "the walrus is in the pool again");
+    answer = ask(hybrid->search, query, &hybrid->arena);
+    assert_int_equal(answer.n, 6 + 9);
+}
+
 static void of_long_items_as_many_are_found_as_are_wanted(void **state)
 {
     struct hybrid *hybrid = *state;
@@ -758,6 +808,7 @@ int main(void)
         HYBRID_TEST(parts_add_up_to_the_score),
         HYBRID_TEST(any_query_is_answered),
         HYBRID_TEST(no_more_are_found_than_there_is_room_for),
+        HYBRID_TEST(notes_that_say_the_same_leave_room_for_others),
         HYBRID_TEST(of_long_items_as_many_are_found_as_are_wanted),
         HYBRID_TEST(endless_query_is_answered),
         HYBRID_TEST(any_text_is_taken_in),

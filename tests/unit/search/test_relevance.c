@@ -74,7 +74,7 @@ static void read(struct reading *reading, const char *text, const char *source)
     assert_int_equal(scores_reserve(&reading->scores, partition->docs.n), 0);
     keyword_score(&partition->keyword, &partition->docs, &reading->question.keywords, &reading->scores);
     assert_int_equal(sheet_make(&reading->sheet, partition, &filter, &reading->question, &reading->scores,
-                                query.limit, &reading->arena),
+                                query.limit, false, &reading->arena),
                      0);
     scores_clear(&reading->scores);
 }
