@@ -7,7 +7,7 @@
  * Not all lines of codes are read. After the rotation a query's components are spread like normal numbers: 4
  * in 10 lines, each of four components, hold only a sixth of its square length, and about a sixth of every
  * document's product with it. Leaving these out makes the guess's error 1.7 times as large; of real texts
- * among 10,000, 165 documents are then compared in place of 60, for a quarter of what is saved.
+ * among 10,000, 140 documents are then compared in place of 60, for a quarter of what is saved.
  */
 #include "search/vector_priv.h"
 

@@ -28,7 +28,7 @@
  * bring up. Of texts and of seeded vectors, 10,000 to 600,000, fewer than 1 in 200 of the true first ten are
  * then missed, and by a rough search 1 in 100. */
 #define FIRST_PER_HIT  3
-#define N_ERRORS       2.5F
+#define N_ERRORS       2.25F
 #define N_ERRORS_ROUGH 1.75F
 #define AHEAD          8 /* rows on their way at once: 4 are slower, 16 no faster */
 
