@@ -117,7 +117,7 @@ struct search_query {
      * sought than would fill half as much again, were all of mean length, but SEARCH_ENOUGH_HITS or the
      * limit; otherwise, and with 0, the limit alone counts. */
     size_t room_bytes;
-    bool is_distinct; /* hybrid: of notes that say the same, word for word, the newest alone */
+    bool is_distinct; /* hybrid: of many notes that say the same, word for word, the newest alone */
     bool is_now; /* without taking in what was written, and without waiting for who does, or not at all */
 };
 

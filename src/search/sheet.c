@@ -11,8 +11,6 @@
 #include "search/repeats.h"
 #include "search/search_priv.h"
 
-#include <math.h>
-
 _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are numbered in sixteen bits");
 
 /* So many for each hit that is wanted, no fewer than the least, and of many wanted no more than the most: on
@@ -27,22 +25,29 @@ _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are number
  * question, but stands behind it. */
 #define N_SPREAD      16
 #define SPREAD_RADIUS 2
-/* Where half of what an index ranks first says the same as others, it is asked for more, so many times as
- * many. */
+/* Notes are looked at for repeats where so large a part of what an index ranks first scores the same; and
+ * where half of it says the same as others, the index is asked for more, so many times as many. */
+#define LONG_TIE     4
 #define ASKED_GROWTH 4
 #define MAX_ASKED    4096
 /* A vector that is no nearer is no reason to look at an item. */
 #define MIN_COSINE 0.2F
+
+/* Documents as one index ranks them, best first. */
+struct ranked {
+    uint32_t *docs;
+    float *scores;
+    size_t n;
+};
 
 struct making {
     struct sheet *sheet;
     const struct partition *partition;
     const struct docs_filter *filter;
     struct arena *arena;
-    uint64_t *marks;         /* of candidates: a bit a place in the order */
-    uint32_t *places;        /* by row: its place; they rise */
-    struct vector_hit *hits; /* of the vector index */
-    size_t n_hits;
+    uint64_t *marks;            /* of candidates: a bit a place in the order */
+    uint32_t *places;           /* by row: its place; they rise */
+    struct ranked worded, near; /* by keywords, and by vectors */
     bool is_distinct;
     struct repeats repeats; /* of notes that either index gave */
 };
@@ -82,70 +87,96 @@ static size_t scaled(size_t n_wanted, size_t per_hit, size_t least, size_t most)
     return n > n_wanted ? n : n_wanted;
 }
 
-/* The index gave all it was asked for, and too many of them say the same. */
-static bool wants_more(const struct making *making, size_t n_asked, size_t n_given, size_t n_kept,
-                       size_t n_least)
+static size_t longest_tie(const struct ranked *ranked)
 {
-    return making->is_distinct && n_given == n_asked && n_kept < n_least / 2 && n_asked < MAX_ASKED;
+    size_t n = 0, longest = 0;
+    for (size_t i = 0; i < ranked->n; i++) {
+        n = i && ranked->scores[i] == ranked->scores[i - 1] ? n + 1 : 1;
+        longest = n > longest ? n : longest;
+    }
+    return longest;
 }
 
-/* Notes that say the same score the same: only what scores as its neighbours in the list do is looked at. */
-static bool is_repeat(struct making *making, uint32_t doc, float score, float before, float behind)
+/* Of notes that say the same the first stays, which is the newest. Such score the same, so that without a
+ * long tie there are few of them, and nothing is looked at. True when the index, which gave all it was asked
+ * for, should be asked for more, as too many of these said the same. */
+static bool leave_out_repeats(struct making *making, struct ranked *ranked, size_t n_asked, size_t n_least)
 {
-    return making->is_distinct && (score == before || score == behind) &&
-           repeats_is_one(&making->repeats, doc);
+    size_t n_given = ranked->n;
+    if (!making->is_distinct || longest_tie(ranked) < n_least / LONG_TIE)
+        return false;
+    ranked->n = 0;
+    for (size_t i = 0; i < n_given; i++) {
+        if (repeats_is_one(&making->repeats, ranked->docs[i]))
+            continue;
+        ranked->docs[ranked->n] = ranked->docs[i];
+        ranked->scores[ranked->n++] = ranked->scores[i];
+    }
+    return n_given == n_asked && ranked->n < n_least / 2 && n_asked < MAX_ASKED;
 }
 
-static int ask_vectors(struct making *making, const struct question *question, size_t n_wanted)
+static int ranked_init(struct ranked *ranked, size_t max, struct arena *arena)
 {
+    *ranked = (struct ranked){.docs = arena_alloc(arena, (max + 1) * sizeof(*ranked->docs)),
+                              .scores = arena_alloc(arena, (max + 1) * sizeof(*ranked->scores))};
+    return arena_error(arena);
+}
+
+static int ask_vectors(struct making *making, const struct question *question, size_t n_asked)
+{
+    struct ranked *near = &making->near;
     struct vector_query asked = question->vector;
-    size_t n_least = scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS);
-    size_t n_asked = n_least, n_given;
+    struct vector_hit *hits;
+    size_t n;
     asked.is_rough = true; /* far from the best it matters little who is a candidate */
-    for (;; n_asked *= ASKED_GROWTH) {
-        int err = vector_search(&making->partition->vector, &making->partition->docs, making->filter, &asked,
-                                n_asked, making->arena, &making->hits, &n_given);
-        if (err)
-            return err;
-        making->n_hits = 0;
-        float before = NAN;
-        for (size_t i = 0; i < n_given && making->hits[i].cosine >= MIN_COSINE; i++) {
-            struct vector_hit hit = making->hits[i];
-            float behind = i + 1 < n_given ? making->hits[i + 1].cosine : NAN;
-            if (!is_repeat(making, hit.doc, hit.cosine, before, behind))
-                making->hits[making->n_hits++] = hit;
-            before = hit.cosine;
-        }
-        if (!wants_more(making, n_asked, n_given, making->n_hits, n_least))
-            break;
+    int err = vector_search(&making->partition->vector, &making->partition->docs, making->filter, &asked,
+                            n_asked, making->arena, &hits, &n);
+    if (!err)
+        err = ranked_init(near, n, making->arena);
+    for (size_t i = 0; !err && i < n && hits[i].cosine >= MIN_COSINE; i++) {
+        near->docs[near->n] = hits[i].doc;
+        near->scores[near->n++] = hits[i].cosine;
     }
-    making->n_hits = making->n_hits < n_least ? making->n_hits : n_least;
-    return arena_error(making->arena);
+    return err;
 }
 
-static int ask_keywords(struct making *making, const struct scores *scores, size_t n_wanted,
-                        struct best *ret_best)
+static int ask_keywords(struct making *making, const struct scores *scores, size_t n_asked)
 {
-    size_t n_least = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS);
-    for (size_t n_asked = n_least, n_given;; n_asked *= ASKED_GROWTH) {
-        *ret_best = (struct best){.max = n_asked};
-        int err = best_collect(ret_best, &making->partition->docs, making->filter, scores, 0, making->arena);
+    struct ranked *worded = &making->worded;
+    struct best best = {.max = n_asked};
+    int err = best_collect(&best, &making->partition->docs, making->filter, scores, 0, making->arena);
+    if (!err)
+        err = ranked_init(worded, best.n, making->arena);
+    for (size_t i = 0; !err && i < best.n; i++) {
+        worded->docs[worded->n] = best.items[i].doc;
+        worded->scores[worded->n++] = best.items[i].score;
+    }
+    return err;
+}
+
+/* Both indexes' best. */
+static int ask(struct making *making, const struct question *question, const struct scores *scores,
+               size_t n_wanted)
+{
+    size_t n_worded = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS);
+    size_t n_near = scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS);
+    repeats_init(&making->repeats, making->partition, making->arena);
+    for (size_t n = n_worded;; n *= ASKED_GROWTH) {
+        int err = ask_keywords(making, scores, n);
         if (err)
             return err;
-        n_given = ret_best->n;
-        ret_best->n = 0;
-        float before = NAN;
-        for (size_t i = 0; i < n_given; i++) {
-            struct candidate candidate = ret_best->items[i];
-            float behind = i + 1 < n_given ? ret_best->items[i + 1].score : NAN;
-            if (!is_repeat(making, candidate.doc, candidate.score, before, behind))
-                ret_best->items[ret_best->n++] = candidate;
-            before = candidate.score;
-        }
-        if (!wants_more(making, n_asked, n_given, ret_best->n, n_least))
+        if (!leave_out_repeats(making, &making->worded, n, n_worded))
             break;
     }
-    ret_best->n = ret_best->n < n_least ? ret_best->n : n_least;
+    for (size_t n = n_near;; n *= ASKED_GROWTH) {
+        int err = ask_vectors(making, question, n);
+        if (err)
+            return err;
+        if (!leave_out_repeats(making, &making->near, n, n_near))
+            break;
+    }
+    making->worded.n = making->worded.n < n_worded ? making->worded.n : n_worded;
+    making->near.n = making->near.n < n_near ? making->near.n : n_near;
     return arena_error(making->arena);
 }
 
@@ -154,25 +185,22 @@ static int put_candidates(struct making *making, const struct question *question
 {
     const struct partition *partition = making->partition;
     const uint32_t *places = partition->order.places;
-    struct best best;
+    const struct ranked *worded = &making->worded, *near = &making->near;
     making->marks = arena_calloc(making->arena, partition->order.n / 64 + 1, sizeof(*making->marks));
     if (!making->marks)
         return arena_error(making->arena);
-    repeats_init(&making->repeats, partition, making->arena);
-    int err = ask_keywords(making, scores, n_wanted, &best);
-    if (!err)
-        err = ask_vectors(making, question, n_wanted);
+    int err = ask(making, question, scores, n_wanted);
     if (err)
         return err;
-    for (size_t i = 0; i < best.n; i++)
-        put_candidate(making, places[best.items[i].doc]);
-    for (size_t i = 0; i < making->n_hits; i++)
-        put_candidate(making, places[making->hits[i].doc]);
+    for (size_t i = 0; i < worded->n; i++)
+        put_candidate(making, places[worded->docs[i]]);
+    for (size_t i = 0; i < near->n; i++)
+        put_candidate(making, places[near->docs[i]]);
     for (size_t i = 0; i < N_SPREAD; i++) {
-        if (i < best.n)
-            put_neighbours(making, best.items[i].doc);
-        if (i < making->n_hits)
-            put_neighbours(making, making->hits[i].doc);
+        if (i < worded->n)
+            put_neighbours(making, worded->docs[i]);
+        if (i < near->n)
+            put_neighbours(making, near->docs[i]);
     }
     return 0;
 }
@@ -362,11 +390,11 @@ static int compare_vectors(struct making *making, const struct question *questio
         return arena_error(making->arena);
     for (size_t i = 0; i < sheet->n_candidates; i++)
         sheet_mark_around(sheet, i, is_due);
-    for (size_t i = 0; i < making->n_hits; i++) {
-        uint32_t row = find_row(making, making->hits[i].doc);
+    for (size_t i = 0; i < making->near.n; i++) {
+        uint32_t row = find_row(making, making->near.docs[i]);
         if (row == SHEET_NONE)
             continue;
-        sheet->cosines[row] = making->hits[i].cosine;
+        sheet->cosines[row] = making->near.scores[i];
         is_due[row] = false;
     }
     for (size_t row = 0, end; row < sheet->n; row = end + 1) {

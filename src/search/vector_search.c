@@ -7,8 +7,9 @@
  * promising are compared, which says how near one must be to be among the best; then of the others those that
  * might be, as far as guesses go wrong.
  *
- * All documents are scanned, however many. Cells of near vectors were tried, of which a search reads the nearest: a
- * fifth of 600,000 texts held 0.98 of the true first ten, read in half the time, and every write paid for it.
+ * All documents are scanned, however many. Cells of near vectors were tried, of which a search reads the
+ * nearest: a fifth of 600,000 texts held 0.98 of the true first ten, read in half the time, and every write
+ * paid for it.
  */
 #include "search/vector_priv.h"
 
