@@ -15,9 +15,9 @@ _Static_assert(SHEET_MAX_CANDIDATES *SHEET_WINDOW < UINT16_MAX, "rows are number
 
 /* So many for each hit that is wanted, no fewer than the least, and of many wanted no more than the most: on
  * conversations of several hundred turns and chats of several hundred messages more find nothing more. */
-#define FROM_KEYWORDS_PER_HIT 4
+#define FROM_KEYWORDS_PER_HIT 3
 #define MIN_FROM_KEYWORDS     48
-#define MAX_FROM_KEYWORDS     192
+#define MAX_FROM_KEYWORDS     144
 #define FROM_VECTORS_PER_HIT  2
 #define MIN_FROM_VECTORS      24
 #define MAX_FROM_VECTORS      64
