@@ -94,13 +94,12 @@ void vector_make_scan(const float *rotated, uint32_t width, uint8_t *table, uint
                       struct vector_scan *ret_scan)
 {
     size_t n_lines = code_size_bytes(width), n = 0;
-    float squares[VECTOR_MAX_DIM / 4], min_squares = LINE_MIN_SHARE / (float)n_lines,
-                                       steps = sqrtf((float)width);
-    float share = 0, product = 0, whole_product = 0;
+    float squares[VECTOR_MAX_DIM / 4], min_squares = LINE_MIN_SHARE / (float)n_lines;
+    float steps_per_one = sqrtf((float)width), share = 0, product = 0, whole_product = 0;
     size_t n_left_out = weigh_lines(rotated, n_lines, min_squares, squares);
     for (size_t i = 0; i < n_lines; i++) {
         const float *four = rotated + 4 * i;
-        float of_line = multiply_with_code(four, steps);
+        float of_line = multiply_with_code(four, steps_per_one);
         whole_product += of_line;
         if (n_left_out && squares[i] < min_squares) {
             n_left_out--;

@@ -11,7 +11,7 @@
 extern const char __start_precis_data[], __stop_precis_data[];
 
 atomic_bool tables_are_wanted;
-static bool are_held;
+static atomic_bool are_held;
 
 bool tables_let_go(void)
 {
@@ -19,11 +19,10 @@ bool tables_let_go(void)
     uintptr_t start = ((uintptr_t)__start_precis_data + page - 1) / page * page;
     uintptr_t end = (uintptr_t)__stop_precis_data / page * page;
     if (atomic_exchange_explicit(&tables_are_wanted, false, memory_order_relaxed)) {
-        are_held = true;
+        atomic_store_explicit(&are_held, true, memory_order_relaxed);
         return false;
     }
-    if (!are_held || end <= start)
+    if (!atomic_exchange_explicit(&are_held, false, memory_order_relaxed) || end <= start)
         return false;
-    are_held = false;
     return madvise((void *)start, end - start, MADV_DONTNEED) == 0; /* never written: nothing is lost */
 }

@@ -19,8 +19,8 @@ static inline void tables_want(void)
         atomic_store_explicit(&tables_are_wanted, true, memory_order_relaxed);
 }
 
-/* Lets go of what nobody wanted since the last call; true when it did. Not thread-safe with itself. A reader
- * at work loses nothing but time. */
+/* Lets go of what nobody wanted since the last call; true when it did. A reader at work loses nothing but
+ * time. */
 bool tables_let_go(void);
 
 #endif
