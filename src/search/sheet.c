@@ -44,6 +44,8 @@ struct making {
     struct sheet *sheet;
     const struct partition *partition;
     const struct docs_filter *filter;
+    const struct question *question;
+    const struct scores *scores; /* of the keywords */
     struct arena *arena;
     uint64_t *marks;            /* of candidates: a bit a place in the order */
     uint32_t *places;           /* by row: its place; they rise */
@@ -122,74 +124,65 @@ static int ranked_init(struct ranked *ranked, size_t max, struct arena *arena)
     return arena_error(arena);
 }
 
-static int ask_vectors(struct making *making, const struct question *question, size_t n_asked)
+static int ask_vectors(const struct making *making, size_t n_asked, struct ranked *ret_near)
 {
-    struct ranked *near = &making->near;
-    struct vector_query asked = question->vector;
+    struct vector_query asked = making->question->vector;
     struct vector_hit *hits;
     size_t n;
     asked.is_rough = true; /* far from the best it matters little who is a candidate */
     int err = vector_search(&making->partition->vector, &making->partition->docs, making->filter, &asked,
                             n_asked, making->arena, &hits, &n);
     if (!err)
-        err = ranked_init(near, n, making->arena);
+        err = ranked_init(ret_near, n, making->arena);
     for (size_t i = 0; !err && i < n && hits[i].cosine >= MIN_COSINE; i++) {
-        near->docs[near->n] = hits[i].doc;
-        near->scores[near->n++] = hits[i].cosine;
+        ret_near->docs[ret_near->n] = hits[i].doc;
+        ret_near->scores[ret_near->n++] = hits[i].cosine;
     }
     return err;
 }
 
-static int ask_keywords(struct making *making, const struct scores *scores, size_t n_asked)
+static int ask_keywords(const struct making *making, size_t n_asked, struct ranked *ret_worded)
 {
-    struct ranked *worded = &making->worded;
     struct best best = {.max = n_asked};
-    int err = best_collect(&best, &making->partition->docs, making->filter, scores, 0, making->arena);
+    int err = best_collect(&best, &making->partition->docs, making->filter, making->scores, 0, making->arena);
     if (!err)
-        err = ranked_init(worded, best.n, making->arena);
+        err = ranked_init(ret_worded, best.n, making->arena);
     for (size_t i = 0; !err && i < best.n; i++) {
-        worded->docs[worded->n] = best.items[i].doc;
-        worded->scores[worded->n++] = best.items[i].score;
+        ret_worded->docs[ret_worded->n] = best.items[i].doc;
+        ret_worded->scores[ret_worded->n++] = best.items[i].score;
     }
     return err;
 }
 
-/* Both indexes' best. */
-static int ask(struct making *making, const struct question *question, const struct scores *scores,
-               size_t n_wanted)
+typedef int ask_fn(const struct making *making, size_t n_asked, struct ranked *ret_ranked);
+
+/* So many of an index's best, or as many as there are that do not repeat each other. */
+static int ask_until_enough(struct making *making, ask_fn *ask, size_t n_wanted, struct ranked *ret_ranked)
+{
+    size_t n_asked = n_wanted;
+    int err;
+    while (!(err = ask(making, n_asked, ret_ranked)) &&
+           leave_out_repeats(making, ret_ranked, n_asked, n_wanted))
+        n_asked *= ASKED_GROWTH;
+    if (ret_ranked->n > n_wanted)
+        ret_ranked->n = n_wanted;
+    return err ? err : arena_error(making->arena);
+}
+
+static int put_candidates(struct making *making, size_t n_wanted)
 {
     size_t n_worded = scaled(n_wanted, FROM_KEYWORDS_PER_HIT, MIN_FROM_KEYWORDS, MAX_FROM_KEYWORDS);
     size_t n_near = scaled(n_wanted, FROM_VECTORS_PER_HIT, MIN_FROM_VECTORS, MAX_FROM_VECTORS);
-    repeats_init(&making->repeats, making->partition, making->arena);
-    for (size_t n = n_worded;; n *= ASKED_GROWTH) {
-        int err = ask_keywords(making, scores, n);
-        if (err)
-            return err;
-        if (!leave_out_repeats(making, &making->worded, n, n_worded))
-            break;
-    }
-    for (size_t n = n_near;; n *= ASKED_GROWTH) {
-        int err = ask_vectors(making, question, n);
-        if (err)
-            return err;
-        if (!leave_out_repeats(making, &making->near, n, n_near))
-            break;
-    }
-    making->worded.n = making->worded.n < n_worded ? making->worded.n : n_worded;
-    making->near.n = making->near.n < n_near ? making->near.n : n_near;
-    return arena_error(making->arena);
-}
-
-static int put_candidates(struct making *making, const struct question *question, const struct scores *scores,
-                          size_t n_wanted)
-{
     const struct partition *partition = making->partition;
     const uint32_t *places = partition->order.places;
     const struct ranked *worded = &making->worded, *near = &making->near;
     making->marks = arena_calloc(making->arena, partition->order.n / 64 + 1, sizeof(*making->marks));
     if (!making->marks)
         return arena_error(making->arena);
-    int err = ask(making, question, scores, n_wanted);
+    repeats_init(&making->repeats, partition, making->arena);
+    int err = ask_until_enough(making, ask_keywords, n_worded, &making->worded);
+    if (!err)
+        err = ask_until_enough(making, ask_vectors, n_near, &making->near);
     if (err)
         return err;
     for (size_t i = 0; i < worded->n; i++)
@@ -313,11 +306,11 @@ static void count_term(const struct term_table *table, forward_entry entry, uint
             counts[i] = (uint8_t)forward_frequency(entry);
 }
 
-static void count_by_rows(const struct making *making, const struct question *question)
+static void count_by_rows(const struct making *making)
 {
     struct sheet *sheet = making->sheet;
     struct term_table table;
-    fill_term_table(&table, question, sheet->n_terms);
+    fill_term_table(&table, making->question, sheet->n_terms);
     for (size_t row = 0; row < sheet->n; row++) {
         size_t n;
         const forward_entry *entries = forward_get(&making->partition->keyword.forward, sheet->docs[row], &n);
@@ -327,7 +320,7 @@ static void count_by_rows(const struct making *making, const struct question *qu
     }
 }
 
-static int count_by_lists(const struct making *making, const struct question *question)
+static int count_by_lists(const struct making *making)
 {
     struct sheet *sheet = making->sheet;
     uint16_t *rows = arena_calloc(making->arena, making->partition->docs.n, sizeof(*rows));
@@ -335,14 +328,15 @@ static int count_by_lists(const struct making *making, const struct question *qu
         return arena_error(making->arena);
     for (size_t row = 0; row < sheet->n; row++)
         rows[sheet->docs[row]] = (uint16_t)(row + 1);
-    keyword_count(&making->partition->keyword, &question->keywords, sheet->n_terms, rows, sheet->counts);
+    keyword_count(&making->partition->keyword, &making->question->keywords, sheet->n_terms, rows,
+                  sheet->counts);
     return 0;
 }
 
 /* A row has a few dozen terms; where all documents with the question's terms are fewer, these are read. */
 #define LISTED_PER_ROW 16
 
-static int count_terms(struct making *making, const struct question *question)
+static int count_terms(struct making *making)
 {
     struct sheet *sheet = making->sheet;
     size_t n_listed = 0;
@@ -350,10 +344,10 @@ static int count_terms(struct making *making, const struct question *question)
     if (!sheet->counts)
         return arena_error(making->arena);
     for (size_t i = 0; i < sheet->n_terms; i++)
-        n_listed += question->keywords.terms[i].n_live;
+        n_listed += making->question->keywords.terms[i].n_live;
     if (n_listed <= LISTED_PER_ROW * sheet->n)
-        return count_by_lists(making, question);
-    count_by_rows(making, question);
+        return count_by_lists(making);
+    count_by_rows(making);
     return 0;
 }
 
@@ -381,12 +375,12 @@ void sheet_mark_around(const struct sheet *sheet, size_t candidate, bool *is_mar
         is_marked[row] = true;
 }
 
-static int compare_vectors(struct making *making, const struct question *question)
+static int compare_vectors(struct making *making)
 {
     struct sheet *sheet = making->sheet;
     sheet->cosines = arena_calloc(making->arena, sheet->n + 1, sizeof(*sheet->cosines));
     bool *is_due = arena_calloc(making->arena, sheet->n + 1, sizeof(*is_due));
-    if (arena_error(making->arena) || !question->vector.row)
+    if (arena_error(making->arena) || !making->question->vector.row)
         return arena_error(making->arena);
     for (size_t i = 0; i < sheet->n_candidates; i++)
         sheet_mark_around(sheet, i, is_due);
@@ -400,7 +394,7 @@ static int compare_vectors(struct making *making, const struct question *questio
     for (size_t row = 0, end; row < sheet->n; row = end + 1) {
         for (end = row; end < sheet->n && is_due[end];)
             end++;
-        vector_score(&making->partition->vector, &question->vector, &sheet->docs[row], end - row,
+        vector_score(&making->partition->vector, &making->question->vector, &sheet->docs[row], end - row,
                      &sheet->cosines[row]);
     }
     return 0;
@@ -410,15 +404,20 @@ int sheet_make(struct sheet *sheet, const struct partition *partition, const str
                const struct question *question, const struct scores *scores, size_t n_wanted,
                bool is_distinct, struct arena *arena)
 {
-    struct making making = {
-        .sheet = sheet, .partition = partition, .filter = filter, .arena = arena, .is_distinct = is_distinct};
+    struct making making = {.sheet = sheet,
+                            .partition = partition,
+                            .filter = filter,
+                            .question = question,
+                            .scores = scores,
+                            .arena = arena,
+                            .is_distinct = is_distinct};
     *sheet = (struct sheet){0};
     sheet->n_terms = question->keywords.n < SHEET_MAX_TERMS ? question->keywords.n : SHEET_MAX_TERMS;
     sheet->n_eights = (sheet->n_terms + 7) / 8;
-    int err = put_candidates(&making, question, scores, n_wanted);
+    int err = put_candidates(&making, n_wanted);
     if (!err)
         err = put_rows(&making);
     if (!err)
-        err = count_terms(&making, question);
-    return err ? err : compare_vectors(&making, question);
+        err = count_terms(&making);
+    return err ? err : compare_vectors(&making);
 }

@@ -93,6 +93,24 @@ static struct str record_of(const struct texts *texts, uint32_t doc)
     return str_make(texts->bytes + start, texts->places[doc].end - start);
 }
 
+struct parts {
+    struct head head;
+    struct str id, metadata, text;
+};
+
+/* Of a record that is not empty. */
+static struct parts take_apart(struct str record)
+{
+    struct parts parts;
+    memcpy(&parts.head, record.ptr, sizeof(parts.head));
+    size_t metadata_at = sizeof(parts.head) + parts.head.id_len,
+           text_at = metadata_at + parts.head.metadata_len;
+    parts.id = str_slice(record, sizeof(parts.head), parts.head.id_len);
+    parts.metadata = str_slice(record, metadata_at, parts.head.metadata_len);
+    parts.text = str_slice(record, text_at, record.len - text_at);
+    return parts;
+}
+
 void texts_wipe(struct texts *texts, uint32_t doc)
 {
     struct str record = record_of(texts, doc);
@@ -117,31 +135,23 @@ const struct search_item *texts_get(const struct texts *texts, const struct docs
         tags[i] = arena_copy(arena, intern_get(&docs->names, docs->tags[known->first_tag + i]));
     if (arena_error(arena))
         return NULL;
-    struct head head;
-    memcpy(&head, copy.ptr, sizeof(head));
-    struct str rest = str_slice(copy, sizeof(head), copy.len - sizeof(head));
-    size_t text_at = head.id_len + head.metadata_len;
-    *item = (struct search_item){.id = str_slice(rest, 0, head.id_len),
-                                 .text = str_slice(rest, text_at, rest.len - text_at),
+    struct parts parts = take_apart(copy);
+    *item = (struct search_item){.id = parts.id,
+                                 .text = parts.text,
                                  .source = source,
-                                 .metadata = str_slice(rest, head.id_len, head.metadata_len),
+                                 .metadata = parts.metadata,
                                  .tags = tags,
                                  .n_tags = known->n_tags,
                                  .created_us = known->created_us,
-                                 .updated_us = head.updated_us,
-                                 .importance = head.importance};
+                                 .updated_us = parts.head.updated_us,
+                                 .importance = parts.head.importance};
     return item;
 }
 
 struct str texts_peek(const struct texts *texts, uint32_t doc)
 {
     struct str record = record_of(texts, doc);
-    struct head head;
-    if (!record.len)
-        return record;
-    memcpy(&head, record.ptr, sizeof(head));
-    size_t text_at = sizeof(head) + head.id_len + head.metadata_len;
-    return str_slice(record, text_at, record.len - text_at);
+    return record.len ? take_apart(record).text : record;
 }
 
 void texts_compact(struct texts *texts, const uint32_t *map)

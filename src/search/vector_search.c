@@ -129,6 +129,11 @@ static void gather(const struct choosing *choosing, uint32_t first_doc, const in
     }
 }
 
+static size_t count_blocks(const struct vector_index *index)
+{
+    return (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS;
+}
+
 /* Gathers from the blocks from first to end. */
 static void scan_some(const struct vector_index *index, struct vector_scan scan, size_t first, size_t end,
                       const struct choosing *choosing, struct chosen *chosen)
@@ -179,7 +184,7 @@ static int16_t guess_threshold(const struct sample *sample, uint32_t n_docs, dou
 static void scan_others(const struct vector_index *index, const struct vector_scan *scan,
                         const struct sample *sample, struct chosen *chosen)
 {
-    size_t n_blocks = (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS;
+    size_t n_blocks = count_blocks(index);
     for (size_t i = 0; i < sample->n_blocks; i++) {
         const int16_t *keys = sample->keys + i * BLOCK_DOCS;
         uint64_t mask = 0;
@@ -217,7 +222,7 @@ static void choose(const struct choosing *choosing, const struct vector_query *q
     if (chosen->n < chosen->n_wanted) {
         chosen->n = 0;
         chosen->at_least = INT16_MIN;
-        scan_some(index, scan, 0, (index->n + BLOCK_DOCS - 1) / BLOCK_DOCS, choosing, chosen);
+        scan_some(index, scan, 0, count_blocks(index), choosing, chosen);
     }
 }
 

@@ -22,7 +22,6 @@
 #define MAX_STATEMENTS   32   /* of one connection: several recipes' worth */
 #define PROGRESS_OPS     1000 /* virtual machine steps between two looks at the clock: some 20 microseconds */
 #define MAX_BUSY_WAIT_MS 10
-#define CACHE_KIB        1024 /* a connection; the pages are in the kernel's cache anyway */
 
 struct statement {
     char *sql;
@@ -180,7 +179,7 @@ static int conn_guard(struct sqlite_conn *conn)
     (void)sqlite3_wal_autocheckpoint(db, 0);
     (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, SOURCE_MAX_RESULT_BYTES);
     (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-    if (sqlite_harden(db, CACHE_KIB, NULL) < 0)
+    if (sqlite_harden(db, NULL) < 0)
         return sqlite3_errcode(db) ? sqlite3_errcode(db) : SQLITE_ERROR;
     /* Temporary files rather than memory: a query that sorts or recurses without end must not fill the
      * latter. */

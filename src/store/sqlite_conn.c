@@ -7,12 +7,10 @@
 
 #include "core/mem.h"
 
-#define WRITER_CACHE_KIB 1024
-#define READER_CACHE_KIB 1024 /* the kernel keeps the pages, and the index the texts that contexts read */
 /* A log that a slow reader let grow is cut back to this when it starts over. */
 #define MAX_IDLE_WAL_BYTES "16777216"
 
-static int set_up(struct conn *conn, enum conn_kind kind, struct err_info *reterr)
+static int set_up(struct conn *conn, struct err_info *reterr)
 {
     int r;
 
@@ -21,7 +19,7 @@ static int set_up(struct conn *conn, enum conn_kind kind, struct err_info *reter
                      "set up the connection", reterr);
     if (r < 0)
         return r;
-    r = sqlite_harden(conn->db, kind == CONN_WRITER ? WRITER_CACHE_KIB : READER_CACHE_KIB, reterr);
+    r = sqlite_harden(conn->db, reterr);
     if (r < 0)
         return r;
     /* FULL: a commit is on the disk when it returns. Checkpoints are the writer's, at moments of its choice.
@@ -44,7 +42,7 @@ int conn_new(const char *path, enum conn_kind kind, struct conn **ret_conn, stru
     r = sqlite3_open_v2(path, &conn->db, flags, NULL);
     r = sqlite_error(conn->db, r, "open the store", reterr);
     if (r == 0)
-        r = set_up(conn, kind, reterr);
+        r = set_up(conn, reterr);
     if (r < 0) {
         conn_free(conn);
         return r;

@@ -90,24 +90,25 @@ int sqlite_setup(struct err_info *reterr)
     return sqlite_error(NULL, sqlite3_initialize(), "start SQLite", reterr);
 }
 
-int sqlite_harden(sqlite3 *db, int max_cache_kib, struct err_info *reterr)
+/* The kernel keeps the pages, too, and the index the texts that contexts read. */
+#define MAX_CACHE_KIB "1024"
+
+int sqlite_harden(sqlite3 *db, struct err_info *reterr)
 {
     static const int switches[][2] = {
         {SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
         {SQLITE_DBCONFIG_DQS_DML, 0},   {SQLITE_DBCONFIG_DQS_DDL, 0},
     };
-    char sql[128];
 
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         int rc = sqlite3_db_config(db, switches[i][0], switches[i][1], NULL);
         if (rc != SQLITE_OK)
             return sqlite_error(db, rc, "set up the connection", reterr);
     }
-    (void)snprintf(sql, sizeof sql,
-                   "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA "
-                   "cache_size = -%d",
-                   max_cache_kib);
-    return sqlite_run(db, sql, "set up the connection", reterr);
+    return sqlite_run(db,
+                      "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
+                      "PRAGMA cache_size = -" MAX_CACHE_KIB,
+                      "set up the connection", reterr);
 }
 
 static int code_of(int rc)

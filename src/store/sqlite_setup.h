@@ -16,8 +16,8 @@
 int sqlite_setup(struct err_info *reterr);
 
 /* Settings that cost nothing and close doors: defensive mode, no trust in the file's schema, checked cells,
- * no memory mapping, foreign keys, double quotes for names only. max_cache_kib bounds the page cache. */
-int sqlite_harden(sqlite3 *db, int max_cache_kib, struct err_info *reterr);
+ * no memory mapping, foreign keys, double quotes for names only. The page cache is bounded. */
+int sqlite_harden(sqlite3 *db, struct err_info *reterr);
 
 /* One of our codes for SQLite's, with a sentence: "cannot WHAT: ...". db may be NULL. Returns 0 for
  * SQLITE_OK, SQLITE_ROW and SQLITE_DONE without touching reterr. */
